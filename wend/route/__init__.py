@@ -1,0 +1,72 @@
+"""The route plug: which release answers at which host, and in what share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+ROUTERS = {"envoy": "wend.route.envoy:Envoy"}
+
+
+@dataclass(frozen=True)
+class Backend:
+    """The replicas of one release behind a host. `weight` is its share in percent; 0 keeps it warm and out of traffic.
+
+    `endpoints` are (address, port) pairs on this machine."""
+
+    weight: int
+    endpoints: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True)
+class Route:
+    """Everything the proxy knows of one app: the host names it answers to, and its releases (key: release number)."""
+
+    hosts: tuple[str, ...]
+    backends: dict[int, Backend]
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """What the proxy saw of one release since it started: counts, and `active` requests in flight now."""
+
+    total: int = 0
+    ok: int = 0
+    client_errors: int = 0
+    server_errors: int = 0
+    connect_failures: int = 0
+    active: int = 0
+
+
+class Router(Protocol):
+    """Sends requests to releases. Every verb returns only when the proxy has taken the change, or raises Down with
+    the proxy's own words; the last good configuration keeps serving either way."""
+
+    def up(self) -> None:
+        """Start the proxy, or adopt the one that is already running, and make sure it has the newest configuration."""
+        ...
+
+    def down(self) -> None:
+        """Stop the proxy. (Leaving without `down` leaves it serving.)"""
+        ...
+
+    def set(self, app: str, route: Route) -> None:
+        """Make this the app's whole route. Weights sum to 100, or all are 0 (the app answers 503 with a reason).
+        New backends are known to the proxy before traffic moves; dropped ones are drained of traffic, not cut."""
+        ...
+
+    def get(self, app: str) -> Route | None:
+        """The route in force."""
+        ...
+
+    def remove(self, app: str) -> None:
+        """Forget the app; its hosts answer 404."""
+        ...
+
+    def stats(self, app: str) -> dict[int, Traffic]:
+        """Per release in force, what the proxy saw."""
+        ...
+
+    def drain(self, app: str, release: int, seconds: float) -> bool:
+        """Wait until the release has no request in flight; False when `seconds` passed first."""
+        ...

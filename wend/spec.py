@@ -1,0 +1,245 @@
+"""What an app says about itself: `wend.toml`, its Procfile, and the rules both must obey.
+
+`wend.example.toml` is the schema: a key that is not in it is refused with the nearest that is, and a value must be of
+the kind shown there.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from wend.errors import Invalid
+
+FREE = frozenset({"process", "env", "hatch"})  # tables whose next key is the app's own word
+APP = re.compile(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?")
+PROCESS = re.compile(r"[a-z][a-z0-9_-]{0,29}")
+ENV = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}")
+UNITS = {"K": 2**10, "M": 2**20, "G": 2**30}
+MAX_BYTES = 256 * 2**10
+
+
+@dataclass(frozen=True)
+class Process:
+    """One process type. memory: bytes; cpu: cores; boot, grace: seconds. None: the path's or the platform's default."""
+
+    name: str
+    command: str | None = None
+    replicas: int | None = None
+    memory: int | None = None
+    cpu: float | None = None
+    processes: int | None = None
+    health: str | None = None
+    boot: float = 60.0
+    grace: float = 10.0
+
+
+@dataclass(frozen=True)
+class Hatch:
+    """A departure from the path, with its reason."""
+
+    kind: str
+    command: str | None
+    reason: str
+    until: date | None = None
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A parsed and valid `wend.toml`; every field has its default when there is no file."""
+
+    app: str | None = None
+    team: str | None = None
+    path: str | None = None
+    branch: str | None = None
+    processes: Mapping[str, Process] = field(default_factory=dict[str, Process])
+    release: str | None = None
+    env: Mapping[str, str] = field(default_factory=dict[str, str])
+    hatches: Mapping[str, Hatch] = field(default_factory=dict[str, Hatch])
+
+    def process(self, name: str) -> Process:
+        """What was said of this process type, or its defaults."""
+        return self.processes.get(name) or Process(name)
+
+
+# ---------------------------------------------------------------------------------------------- the schema
+
+
+@cache
+def example() -> dict[str, Any]:
+    """The commented example, parsed."""
+    return tomllib.loads(example_text())
+
+
+def example_text() -> str:
+    """The commented example as it stands: the reference page and what `wend init` writes."""
+    return (Path(__file__).parent / "wend.example.toml").read_text(encoding="utf-8")
+
+
+def check_against(shown: Any, given: Any, at: tuple[str, ...] = ()) -> None:
+    """Refuse keys that the example does not show, and values of another kind. Raises Invalid naming key and value."""
+    where = ".".join(at) or "wend.toml"
+    if not isinstance(shown, dict):
+        check_kind(shown, given, where)
+        return
+    if not isinstance(given, dict):
+        raise Invalid(f"wend.toml: {where} = {given!r} must be a table", f"write it as [{where}]")
+    known: dict[str, Any] = shown
+    for key, value in given.items():
+        if len(at) == 1 and at[0] in FREE:
+            check_against(next(iter(known.values())), value, (*at, key))
+        elif key in known:
+            check_against(known[key], value, (*at, key))
+        else:
+            raise Invalid(f"wend.toml: unknown key {'.'.join((*at, key))!r}", nearest(key, known))
+
+
+def check_kind(shown: Any, given: Any, where: str) -> None:
+    """A number where a number is shown, text where text is. `memory` may also be a plain number of bytes."""
+    number = isinstance(shown, int | float)
+    fits = (
+        (isinstance(given, int | float) and not isinstance(given, bool) and abs(given) < 2**53)
+        if number
+        else isinstance(given, type(shown)) or (where.startswith("env.") and isinstance(given, int | float))
+    )
+    if not fits:
+        raise Invalid(f"wend.toml: {where} = {given!r} is not of the right kind", f"write it like {where} = {shown!r}")
+
+
+def nearest(word: str, known: Mapping[str, Any]) -> str:
+    """The hint for a mistyped key."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(sorted(known))}"
+
+
+# ---------------------------------------------------------------------------------------------- parsing
+
+
+def parse(text: str | bytes | None) -> Spec:
+    """The Spec that this `wend.toml` text describes (None: no file). Raises Invalid."""
+    if text is None:
+        return Spec()
+    data = load(text)
+    check_against(example(), data)
+    processes = {name: process(name, table) for name, table in data.get("process", {}).items()}
+    hatches = {kind: hatch(kind, table) for kind, table in data.get("hatch", {}).items()}
+    if "app" in data:
+        app_name(data["app"])
+    return Spec(
+        app=data.get("app"),
+        team=data.get("team"),
+        path=data.get("path"),
+        branch=data.get("branch"),
+        processes=processes,
+        release=data.get("release", {}).get("command"),
+        env={env_name(key): env_value(key, value) for key, value in data.get("env", {}).items()},
+        hatches=hatches,
+    )
+
+
+def load(text: str | bytes) -> dict[str, Any]:
+    """TOML with the limits that keep a hostile file harmless: size, encoding, nesting."""
+    if len(text) > MAX_BYTES:
+        raise Invalid(f"wend.toml has {len(text)} bytes; at most {MAX_BYTES} are read", "shorten it")
+    try:
+        return tomllib.loads(text.decode("utf-8") if isinstance(text, bytes) else text)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        raise Invalid(f"wend.toml cannot be read: {error}", "see `wend init --print` for a working example") from error
+
+
+def process(name: str, table: Mapping[str, Any]) -> Process:
+    if not PROCESS.fullmatch(name):
+        raise Invalid(f"wend.toml: process name {name!r} must be lower-case letters, digits, - or _, at most 30")
+    replicas = table.get("replicas")
+    if replicas is not None and not (isinstance(replicas, int) and 0 <= replicas <= 100):
+        raise Invalid(f"wend.toml: process.{name}.replicas = {replicas!r} must be a whole number from 0 to 100")
+    return Process(
+        name,
+        command=table.get("command"),
+        replicas=replicas,
+        memory=size(table["memory"], f"process.{name}.memory") if "memory" in table else None,
+        cpu=positive(table, name, "cpu"),
+        processes=int(positive(table, name, "processes") or 0) or None,
+        health=health(table.get("health"), name),
+        boot=positive(table, name, "boot") or 60.0,
+        grace=positive(table, name, "grace") or 10.0,
+    )
+
+
+def positive(table: Mapping[str, Any], process_name: str, key: str) -> float | None:
+    value = table.get(key)
+    if value is not None and not 0 < value <= 100_000:
+        raise Invalid(f"wend.toml: process.{process_name}.{key} = {value!r} must be above 0 and at most 100000")
+    return None if value is None else float(value)
+
+
+def health(value: str | None, name: str) -> str | None:
+    if value is not None and not re.fullmatch(r"/[!-~]{0,500}", value):
+        raise Invalid(f"wend.toml: process.{name}.health = {value!r} must be a path that starts with /")
+    return value
+
+
+def hatch(kind: str, table: Mapping[str, Any]) -> Hatch:
+    if not str(table.get("reason", "")).strip():
+        raise Invalid(f"wend.toml: hatch.{kind} has no reason", "add reason = \"why the path does not fit\"")
+    return Hatch(kind, table.get("command"), str(table["reason"]), table.get("until"))
+
+
+def size(value: str, where: str) -> int:
+    """Bytes from "256M" (K, M, G are binary). Raises Invalid."""
+    match = re.fullmatch(r"(\d{1,12}(?:\.\d{1,3})?)([KMG])i?B?", value.strip(), re.IGNORECASE)
+    amount = int(float(match[1]) * UNITS[match[2].upper()]) if match else 0
+    if not 4 * 2**20 <= amount <= 2**50:
+        raise Invalid(f"wend.toml: {where} = {value!r} is not a size of at least 4M", "write it like \"256M\"")
+    return amount
+
+
+def procfile(text: str) -> dict[str, str]:
+    """Process type → command. Blank lines and `#` comments are skipped; the last of two equal names wins (Heroku).
+    Raises Invalid naming the line."""
+    found: dict[str, str] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        name, colon, command = line.partition(":")
+        if not colon or not PROCESS.fullmatch(name.strip().lower()) or not command.strip():
+            raise Invalid(f"Procfile line {number}: {line.strip()[:80]!r} is not `name: command`")
+        found[name.strip().lower()] = command.strip()
+    return found
+
+
+# ---------------------------------------------------------------------------------------------- names
+
+
+def app_name(name: str) -> str:
+    """The name itself when it can be an app's: it becomes a host name, a folder and a user. Raises Invalid."""
+    if not isinstance(name, str) or not APP.fullmatch(name) or "--" in name:
+        raise Invalid(
+            f"{str(name)[:60]!r} cannot be an app's name",
+            "use 1 to 40 lower-case letters, digits and single dashes, starting with a letter, like my-app",
+        )
+    return name
+
+
+def env_name(name: str) -> str:
+    """The name itself when it can be an environment variable that an app may set. Raises Invalid."""
+    if not ENV.fullmatch(name):
+        raise Invalid(f"{name[:60]!r} cannot be a variable's name", "use letters, digits and _, like LOG_LEVEL")
+    if name in {"PORT", "PATH", "HOME"} or name.startswith(("WEND_", "LD_")):
+        raise Invalid(f"{name} is set by the platform", "choose another name")
+    return name
+
+
+def env_value(name: str, value: object) -> str:
+    """The value as text: no NUL byte, at most 32 KiB. Raises Invalid."""
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    if "\0" in text or len(text.encode("utf-8", "surrogatepass")) > 32 * 2**10:
+        raise Invalid(f"the value of {name} must be text of at most 32 KiB without NUL bytes")
+    return text
