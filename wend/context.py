@@ -1,0 +1,41 @@
+"""What every act is given: the wiring, frozen, without verbs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from wend.config import Config
+from wend.leases import Leases
+from wend.ledger import Ledger
+from wend.repos import Repos
+from wend.route import Router
+from wend.run import Driver
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who acts. `kind`: human · agent · app · platform. `scopes`: what the token allows, as "verb" or "verb:app",
+    where `*` stands for any; an agent acts `behalf` of a human."""
+
+    name: str
+    kind: str = "human"
+    scopes: tuple[str, ...] = ()
+    behalf: str | None = None
+    token: str | None = None
+
+
+PLATFORM = Actor("platform", "platform", ("*",))
+
+
+@dataclass(frozen=True)
+class Context:
+    """The parts of a running control plane, and who is asking."""
+
+    config: Config
+    ledger: Ledger
+    driver: Driver
+    router: Router
+    repos: Repos
+    leases: Leases
+    key: bytes
+    actor: Actor = PLATFORM

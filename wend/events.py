@@ -1,0 +1,72 @@
+"""Every kind of fact the ledger may hold, and the shape of one.
+
+A kind is past tense, because it happened. The table is the documentation: `docs/ledger.md` has a heading for each.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+KINDS: dict[str, str] = {
+    "platform_started": "The control plane came up: its version and addresses.",
+    "platform_stopped": "The control plane was told to stop.",
+    "app_created": "An app's name was taken by its first push or command.",
+    "app_destroyed": "An app, its releases and its processes were removed on request.",
+    "push_received": "Commits arrived at an app's repository: the ref, the old and the new commit.",
+    "push_refused": "A push was turned away before any build, with the reason.",
+    "deploy_started": "An attempt to make a release live began: its cause, commit and the changes it carries.",
+    "deploy_step_reached": "A deploy finished one step of its journal, in so many milliseconds.",
+    "deploy_failed": "A deploy ended without going live: the step, the message and the hint the person saw.",
+    "deploy_finished": "A deploy is over: the new release is live and the old one drained.",
+    "release_created": "An artifact, configuration and process types were frozen under a number.",
+    "release_went_live": "The proxy now sends the app's traffic to this release.",
+    "release_retired": "A release's files were removed by retention; its record stays.",
+    "config_changed": "Plain configuration was set or unset before the app's first release.",
+    "secret_changed": "A secret got a new version, or was unset, before the app's first release. Never the value.",
+    "secret_sealed": "A secret's new version was encrypted and stored; it takes effect with the release that names it.",
+    "branch_set": "The branch that deploys was chosen.",
+    "scaled": "The number of replicas of a process type was set by hand.",
+    "replica_exited": "A process ended that should have run: its exit code, signal, or lack of memory.",
+    "run_started": "A one-off command began in an app's environment.",
+    "run_finished": "A one-off command ended: how, and after how long.",
+    "token_created": "A token was issued: for whom, with which scopes, until when. Only its hash is kept.",
+    "token_revoked": "A token was made useless.",
+    "access_denied": "Someone known asked for something they may not do.",
+    "text_erased": "A text kept beside the chain was erased; its hash stays.",
+}
+
+
+@dataclass(frozen=True)
+class Fact:
+    """Something that happened, on its way into the ledger.
+
+    `stream` groups what belongs together ("app/hello", "deploy/01…"). `id` is the writer's: repeating one changes
+    nothing. `at` is Unix time in microseconds; None takes the ledger's clock.
+    """
+
+    kind: str
+    stream: str
+    data: dict[str, Any] = field(default_factory=dict[str, Any])
+    actor: str = "platform"
+    app: str | None = None
+    team: str | None = None
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    at: int | None = None
+
+
+@dataclass(frozen=True)
+class Event:
+    """A fact in the ledger: `seq` counts from 1 without gaps, `at` is Unix microseconds, `hash` chains it to all before."""
+
+    seq: int
+    id: str
+    at: int
+    kind: str
+    stream: str
+    actor: str
+    team: str | None
+    app: str | None
+    data: dict[str, Any]
+    hash: str
