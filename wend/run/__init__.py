@@ -24,13 +24,15 @@ class Mount:
 
 @dataclass(frozen=True)
 class Limits:
-    """What a process may use. memory, file: bytes; pids: count; cpu: cores; seconds: wall clock. None: no limit."""
+    """What a process may use. memory: bytes; pids: count; cpu: cores; seconds: wall clock; file: bytes of one file;
+    disk: bytes in all its `rw` mounts (one-offs); log: bytes of output kept. None: no limit."""
 
     memory: int | None = 512 * 2**20
     pids: int | None = 512
     cpu: float | None = None
     seconds: float | None = None
     file: int | None = None
+    disk: int | None = None
     log: int = 10 * 2**20
 
 
@@ -42,6 +44,7 @@ class Box:
     `mounts` come on top of the system's read-only folders; `user` names whose uid it gets (an app; stable per name).
     `port`: the process is told `$PORT`, and may listen there and nowhere else. `reach`: "host:port" or "cidr:port"
     addresses on this machine or otherwise denied networks that it may connect to all the same.
+    `secrets`: names of variables whose exact values (6 characters or more) never reach the log.
     """
 
     command: str
@@ -51,6 +54,7 @@ class Box:
     limits: Limits = Limits()
     port: bool = False
     reach: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
     grace: float = 10.0
 
 

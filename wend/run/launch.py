@@ -1,0 +1,68 @@
+"""From a Box to a running shim: resolves users and folders, and starts the small process with the job on its stdin."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sys
+import zlib
+from pathlib import Path
+
+from wend.errors import Down, Invalid
+from wend.run import Box
+from wend.run.sandbox import job
+
+SHIM = Path(__file__).parent / "shim.py"
+FIRST_UID, SPREAD = 20_000, 40_000
+PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
+
+
+def command() -> list[str]:
+    """How a shim is started: isolated from the environment, without site packages."""
+    return [getattr(sys, "_base_executable", "") or sys.executable, "-I", "-S", str(SHIM)]
+
+
+def describe(box: Box, env: dict[str, str], folder: Path, name: str, uid: int) -> dict[str, object]:
+    """The job (see sandbox/job.py) for this box. Raises Invalid for a folder that is not there."""
+    for mount in box.mounts:
+        if not Path(mount.source).exists():
+            raise Invalid(f"{name}: the folder {mount.source} that it needs as {mount.target} is not there")
+        if not mount.target.startswith("/") or ".." in mount.target.split("/"):
+            raise Invalid(f"{name}: {mount.target!r} cannot be the place of a folder")
+    limits = box.limits
+    return {
+        "id": name, "once": False, "folder": str(folder), "scratch": str(folder / "scratch"), "log": "",
+        "command": box.command, "cwd": box.cwd, "home": "/home",
+        "env": {"PATH": PATH, "HOME": "/home", "LANG": "C.UTF-8"} | env,
+        "mounts": tuple((str(Path(mount.source).resolve()), mount.target, mount.mode) for mount in box.mounts),
+        "reach": box.reach, "without": (), "uid": uid, "users": 0,
+        "memory": limits.memory, "pids": limits.pids, "cpu": limits.cpu, "seconds": limits.seconds,
+        "file": limits.file, "disk": limits.disk, "output": limits.log,
+        "port": box.port, "grace": box.grace, "terminal": -1, "input": -1,
+    }  # fmt: skip
+
+
+def packed(values: dict[str, object]) -> bytes:
+    return job.packed(values)
+
+
+def uid_of(home: Path, user: str) -> int:
+    """The uid that belongs to this name on this home, for ever; 0 (keep ours) when we are not root. Homes begin at
+    different places, so that two on one machine are unlikely to share."""
+    if os.geteuid() != 0:
+        return 0
+    table = home / "run" / "uids"
+    try:
+        table.parent.mkdir(parents=True, exist_ok=True)
+        with table.open("a+", encoding="utf-8") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.seek(0)
+            known = dict(line.split() for line in file if len(line.split()) == 2)
+            if user in known:
+                return int(known[user])
+            start = FIRST_UID + zlib.crc32(str(home.resolve()).encode()) % SPREAD
+            uid = max([start, *(int(number) + 1 for number in known.values())])
+            file.write(f"{user} {uid}\n")
+            return uid
+    except OSError as error:
+        raise Down(f"cannot keep the table of users {table}: {error.strerror}", "wend doctor") from error
