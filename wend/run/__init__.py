@@ -137,7 +137,7 @@ class Finished:
     """The end of a one-off command: how it ended and its last lines (at most 200)."""
 
     exit: Exit
-    tail: list[str] = field(default_factory=list)
+    tail: list[str] = field(default_factory=list[str])
     seconds: float = 0.0
 
 

@@ -1,4 +1,4 @@
-"""Replicas on this machine: one folder each, kept by a shim that outlives us. Adopting them again is reading folders."""
+"""Replicas on this machine: one folder each, kept by a shim that outlives us. Adopting them is reading folders."""
 
 from __future__ import annotations
 
@@ -40,12 +40,13 @@ class Local:
     # ------------------------------------------------------------------------------------------ deciding
 
     def plan(self, want: Iterable[Replica], have: Iterable[Status]) -> list[Step]:
-        """The steps from `have` to `want`; starts come first. A lost or ended replica that is wanted is started anew."""
+        """The steps from `have` to `want`; starts come first. A lost or ended one that is wanted is replaced."""
         wanted = {replica.id: replica for replica in want}
         there = {status.id: status for status in have}
         healthy = {name for name, status in there.items() if status.phase not in ("exited", "lost")}
         starts = [Step("start", name, replica) for name, replica in wanted.items() if name not in healthy]
-        stops = [Step("stop", name) for name, status in there.items() if name not in wanted and status.phase != "stopping"]
+        unwanted = [name for name, status in there.items() if name not in wanted and status.phase != "stopping"]
+        stops = [Step("stop", name) for name in unwanted]
         return starts + stops
 
     # ------------------------------------------------------------------------------------------ acts

@@ -66,7 +66,12 @@ class Watch:
     """Follows one shim's lines until it says how the command ended."""
 
     def __init__(
-        self, process: subprocess.Popen[bytes], say: Callable[[str], None], cancel: Event, master: int, stdin: int | None
+        self,
+        process: subprocess.Popen[bytes],
+        say: Callable[[str], None],
+        cancel: Event,
+        master: int,
+        stdin: int | None,
     ) -> None:
         self.process, self.say, self.cancel, self.master, self.stdin = process, say, cancel, master, stdin
         self.tail: deque[str] = deque(maxlen=TAIL)

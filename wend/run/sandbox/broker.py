@@ -8,14 +8,13 @@ pinned by a locked packet filter to the peer that was checked.
 
 from __future__ import annotations
 
+import _socket
 import ctypes
 import errno
 import fcntl
 import os
 import struct
 from collections.abc import Callable
-
-import _socket
 
 from . import filter, kernel
 from .loop import WRITE, Loop
@@ -85,12 +84,22 @@ def copy_options(source: int, target: int) -> None:
             kernel.LIBC.setsockopt(target, level, name, buffer, length)
 
 
-def pin(socket: int, program: bytes) -> None:
-    """Attach a packet filter that nobody can take off again."""
+def pin(socket: int, program: bytes) -> bool:
+    """Attach a packet filter that nobody can take off again. False where only root may do so to a stream (newer
+    kernels): there Landlock keeps the process from connecting a socket anew by itself."""
     code = ctypes.create_string_buffer(program)
     header = struct.pack("=HxxxxxxQ", len(program) // 8, ctypes.addressof(code))
-    kernel.checked("attach filter", kernel.LIBC.setsockopt(socket, SOL, ATTACH, header, 16))
-    kernel.checked("lock filter", kernel.LIBC.setsockopt(socket, SOL, LOCK, struct.pack("=i", 1), 4))
+    if kernel.LIBC.setsockopt(socket, SOL, ATTACH, header, 16):
+        return False
+    return not kernel.LIBC.setsockopt(socket, SOL, LOCK, struct.pack("=i", 1), 4)
+
+
+def can_pin() -> bool:
+    probe = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
+    try:
+        return pin(probe.fileno(), filter.only_serving())
+    finally:
+        probe.close()
 
 
 def attempt(verb: Callable[[int, bytes, int], int], socket: int, address: bytes) -> int:

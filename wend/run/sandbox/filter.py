@@ -110,7 +110,8 @@ def only_from(address: bytes, port: int) -> bytes:
     first = 12 if len(address) == 4 else 8
     words = [address[at : at + 4] for at in range(0, len(address), 4)]
     checks = [(op(LOAD_HALF, 0), port)]
-    checks += [(op(LOAD, NETWORK_HEADER + first + 4 * at), int.from_bytes(word, "big")) for at, word in enumerate(words)]
+    for at, word in enumerate(words):
+        checks.append((op(LOAD, NETWORK_HEADER + first + 4 * at), int.from_bytes(word, "big")))
     left = 2 * len(checks)
     body = b""
     for load, value in checks:

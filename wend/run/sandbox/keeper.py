@@ -3,19 +3,18 @@ the kernel ends everything else in there. It needs nobody: the shim above it may
 
 from __future__ import annotations
 
+import _socket
 import fcntl
 import os
 import struct
 import time
 
-import _socket
-
 from . import filter, kernel, landlock, limits, names, root
-from .broker import Broker
+from .broker import Broker, can_pin
 from .job import Job
 from .limits import Group
 from .log import Log, Stream
-from .loop import ENDED, READ, Loop
+from .loop import READ, Loop
 from .reach import Reach
 
 ENOUGH = 64 * 2**10
@@ -88,6 +87,8 @@ class Keeper:
     def network(self, text: str, fds: tuple[int, ...]) -> None:
         """Take over the box's network: its calls, its lookups, its view of /proc."""
         listener, inside, proc = fds
+        if landlock.version() < 4 and not can_pin():
+            self.tell("missing pin: a connection, once made, is not tied to its peer on this kernel")
         broker = Broker(self.loop, listener, proc, Reach(self.port, self.job.reach), self.serving)
         broker.heard = self.note
         relay = names.Relay(self.loop, _socket.socket(fileno=inside))

@@ -84,7 +84,8 @@ class Log:
         os.replace(self.path, self.path + ".1")
         self.open()
         if lost:
-            self.size += os.write(self.fd, b"%.3f [wend] output before this was dropped: the log is full\n" % time.time())
+            note = b"%.3f [wend] output before this was dropped: the log is full\n" % time.time()
+            self.size += os.write(self.fd, note)
 
     def close(self) -> None:
         if self.dropped:

@@ -5,9 +5,8 @@ A socket handed in would let the box send datagrams to any address; a relay lets
 
 from __future__ import annotations
 
-import time
-
 import _socket
+import time
 
 from .broker import inet
 from .loop import READ, Loop
@@ -19,7 +18,8 @@ MOST, PATIENCE = 256, 10.0
 
 def servers(path: str = "/etc/resolv.conf") -> list[str]:
     """The host's name servers in order; its own loopback when none is named (resolv.conf(5))."""
-    return [line.split()[1].partition("%")[0] for line in settings(path) if line.startswith("nameserver")] or ["127.0.0.1"]
+    named = [line.split()[1].partition("%")[0] for line in settings(path) if line.startswith("nameserver")]
+    return named or ["127.0.0.1"]
 
 
 def settings(path: str = "/etc/resolv.conf") -> list[str]:

@@ -7,7 +7,10 @@ import time
 
 from . import kernel, limits
 from .job import Job
-from .loop import ENDED, READ, Loop
+from .life import Life
+from .limits import Group
+from .loop import READ, Loop
+from .prepare import prepare
 
 GRACE = 3.0
 
@@ -23,8 +26,6 @@ class Once:
         self.outcome: int | None = None
 
     def run(self) -> None:
-        from .shim import Life, prepare
-
         job = self.job
         prepare(job)
         self.group = limits.make(job)
@@ -78,17 +79,20 @@ class Once:
 
     def over(self) -> None:
         oom = self.group.ooms() > self.life.ooms and self.outcome != 0
-        self.group.kill()
-        for _ in range(100):
-            if self.group.remove():
-                break
-            time.sleep(0.01)
         code = -9 if self.outcome is None else self.outcome
-        try:
-            os.write(1, f"X {code} {int(oom)} {self.reason}\n".encode())
-        except OSError:
-            pass
-        os.execv("/bin/rm", ["rm", "-rf", "--", self.job.folder])
+        if os.write(1, f"X {code} {int(oom)} {self.reason}\n".encode()) < 0:
+            return
+        clear(self.group, self.job.folder)
+
+
+def clear(group: Group, folder: str) -> None:
+    """Take away the groups and the folder, and become what does it. Never returns."""
+    group.kill()
+    for _ in range(100):
+        if group.remove():
+            break
+        time.sleep(0.01)
+    os.execv("/bin/rm", ["rm", "-rf", "--", folder])
 
 
 def size(folder: str) -> int:

@@ -5,9 +5,8 @@ Addresses are bytes, 4 or 16 long, since importing `ipaddress` would cost more t
 
 from __future__ import annotations
 
-import errno
-
 import _socket
+import errno
 
 INSIDE, OUTSIDE, SERVING, NAMES = "inside", "outside", "serving", "names"
 MAPPED, NAT64, COMPATIBLE = bytes(10) + b"\xff\xff", bytes.fromhex("0064ff9b") + bytes(8), bytes(12)

@@ -101,7 +101,8 @@ def devices(root: str) -> None:
         kernel.mount(f"/dev/{name}", target, "", kernel.BIND)
     for name, target in LINKS.items():
         os.symlink(target, f"{root}/dev/{name}")
-    kernel.mount("pts", f"{root}/dev/pts", "devpts", kernel.NOSUID | kernel.NOEXEC, "newinstance,ptmxmode=0666,mode=620")
+    own = "newinstance,ptmxmode=0666,mode=620"
+    kernel.mount("pts", f"{root}/dev/pts", "devpts", kernel.NOSUID | kernel.NOEXEC, own)
     os.mkdir(f"{root}/dev/shm")
     kernel.mount("shm", f"{root}/dev/shm", "tmpfs", SAFE | kernel.NOEXEC, "size=64m,mode=1777")
 
