@@ -1,0 +1,150 @@
+"""Living apps: scale them, run something in them, read their output, remove them.
+
+Facts: scaled, run_started, run_finished, app_destroyed, branch_set.
+"""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from wend import deploy, fleet, reconcile, secrets
+from wend.context import Context
+from wend.errors import Invalid, NotFound, Refused
+from wend.events import Fact
+from wend.journal import Say, new_id
+from wend.run import Exit, Line, Status
+from wend.run.oneoff import run as run_box
+from wend.state import questions
+from wend.state.questions import Release
+
+MOST = 100
+RUN_SECONDS = 3600.0
+
+
+def scale(ctx: Context, name: str, counts: dict[str, int], say: Say) -> None:
+    """Set replica counts by hand and bring them about; they hold for later releases too. If the new ones do not come
+    up well, nothing has changed."""
+    with ctx.leases.hold(name, "scale"):
+        app, before = deploy.look_up(ctx, name)
+        live = live_release(ctx, name)
+        for process, count in counts.items():
+            if process not in live.processes:
+                raise NotFound(f"{name} has no process {process!r}", f"it has: {', '.join(live.processes)}")
+            if not 0 <= count <= MOST:
+                raise Invalid(f"{process}={count} is not a number of replicas", f"use 0 to {MOST}")
+        ctx.ledger.append([scaled(ctx, name, process, count) for process, count in counts.items()])
+        try:
+            reconcile.converge(ctx, name)
+        except Exception:
+            usual = {process: fleet.wanted(settings, before.get(process), process) for process, settings in live.processes.items()}
+            ctx.ledger.append([scaled(ctx, name, process, usual[process]) for process in counts])
+            reconcile.converge(ctx, name)
+            raise
+        say(f"  {app.name}: " + ", ".join(f"{process} ×{count}" for process, count in counts.items()))
+
+
+def scaled(ctx: Context, name: str, process: str, count: int) -> Fact:
+    data = {"process": process, "replicas": count}
+    return Fact("scaled", f"app/{name}", data, actor=ctx.actor.name, app=name)
+
+
+def live_release(ctx: Context, name: str) -> Release:
+    """The release that is live. Raises NotFound."""
+    with ctx.ledger.query() as db:
+        app = questions.app(db, name)
+        if app.live is None:
+            raise NotFound(f"{name} has no live release yet", f"git push to it first; `wend open {name}` shows how")
+        return questions.release(db, name, app.live)
+
+
+def run(ctx: Context, name: str, command: str, say: Say, cancel: threading.Event) -> Exit:
+    """Run a one-off command with the live release's code and configuration, beside it. Both ends are recorded."""
+    if not command.strip() or "\0" in command:
+        raise Invalid("there is no command to run", f"wend run {name} -- python manage.py shell")
+    release = live_release(ctx, name)
+    made = fleet.artifact(ctx, release)
+    env = fleet.environment(ctx, release, made)
+    hidden = [env[key] for key in release.secrets]
+    id, began = new_id(), time.monotonic()
+    about = {"run": id, "command": secrets.redact(command[:2000], hidden), "release": release.number}
+    ctx.ledger.append([Fact("run_started", f"app/{name}", about, actor=ctx.actor.name, app=name)])
+    settings = release.processes.get("web") or {}
+    box = fleet.box(name, command, settings, made, port=False, hidden=release.secrets)
+    box = replace(box, limits=replace(box.limits, seconds=RUN_SECONDS))
+    ended = "the platform failed"
+    try:
+        done = run_box(box, env, lambda line: say(secrets.redact(line, hidden)), cancel, home=ctx.config.home)
+        ended = str(done.exit)
+        return done.exit
+    finally:
+        over = {"run": id, "ended": ended, "ms": round((time.monotonic() - began) * 1000)}
+        ctx.ledger.append([Fact("run_finished", f"app/{name}", over, actor=ctx.actor.name, app=name)])
+
+
+def logs(ctx: Context, name: str, lines: int, follow: bool, process: str | None = None) -> Iterator[Line]:
+    """What the app's processes wrote, secrets blotted out (also those of earlier releases that are still known)."""
+    hidden = secret_values(ctx, name)
+    for line in ctx.driver.logs(name, lines=lines, follow=follow):
+        if process is None or f".{process}." in line.source:
+            yield replace(line, text=secrets.redact(line.text, hidden))
+
+
+def secret_values(ctx: Context, name: str) -> list[str]:
+    """Every secret value the app has now or had in any release whose text is still kept."""
+    with ctx.ledger.query() as db:
+        questions.app(db, name)
+        versions = questions.sealed_versions(db, name)
+    found: list[str] = []
+    for secret, version, hash in versions:
+        body = ctx.ledger.text(hash)
+        if body is not None:
+            found.append(secrets.unseal(ctx.key, name, secret, version, body))
+    return found
+
+
+def ps(ctx: Context, name: str) -> list[Status]:
+    """The app's processes as they are, live release first."""
+    with ctx.ledger.query() as db:
+        questions.app(db, name)
+    return sorted(ctx.driver.status(name), key=lambda one: (-one.release, one.process != "web", one.process, one.index))
+
+
+def destroy(ctx: Context, name: str, confirm: str) -> None:
+    """Remove the app: route, processes, repository, configuration, secrets. The ledger keeps that it was."""
+    if confirm != name:
+        raise Refused(f"to destroy {name}, confirm with its name", f"wend destroy {name} --confirm {name}")
+    with ctx.leases.hold(name, "destroy"):
+        with ctx.ledger.query() as db:
+            questions.app(db, name)
+            sealed = questions.sealed_versions(db, name)
+        ctx.router.remove(name)
+        ctx.driver.stop(name)
+        ctx.ledger.append([Fact("app_destroyed", f"app/{name}", {}, actor=ctx.actor.name, app=name)])
+        ctx.ledger.erase([hash for _, _, hash in sealed], ctx.actor.name)
+        shutil.rmtree(ctx.repos.path(name), ignore_errors=True)
+
+
+def set_branch(ctx: Context, name: str, branch: str) -> None:
+    """Choose the branch that deploys."""
+    with ctx.ledger.query() as db:
+        questions.app(db, name)
+    ctx.repos.set_branch(ctx.repos.open(name), branch)
+    ctx.ledger.append([Fact("branch_set", f"app/{name}", {"branch": branch}, actor=ctx.actor.name, app=name)])
+
+
+def summary(ctx: Context, name: str) -> dict[str, Any]:
+    """An app at a glance: state (empty · well · partly · down), live release, address, processes up and wanted."""
+    app, counts = deploy.look_up(ctx, name)
+    have = [status for status in ctx.driver.status(name) if status.release == app.live]
+    up = sum(1 for status in have if status.phase == "up")
+    wanted = 0
+    if app.live is not None:
+        live = live_release(ctx, name)
+        wanted = sum(fleet.wanted(settings, counts.get(process), process) for process, settings in live.processes.items())
+    state = "empty" if app.live is None else "well" if up >= wanted else "partly" if up else "down"
+    return {"app": app, "state": state, "up": up, "wanted": wanted, "url": ctx.config.url(name)}

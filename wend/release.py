@@ -1,0 +1,214 @@
+"""Making releases: from a push, from new configuration, and by going back to an earlier one.
+
+Facts: app_created, config_changed, secret_changed, and those of a deploy.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from wend import deploy, fleet, secrets, spec
+from wend.build import Artifact, Source, engine
+from wend.context import Context
+from wend.deploy import Wish, undone_on_failure
+from wend.errors import Conflict, Down, Invalid, NotFound, Refused
+from wend.events import Fact
+from wend.journal import Journal, Say
+from wend.leases import Lease
+from wend.receive import Push, check_turn
+from wend.spec import Spec
+from wend.state import questions
+from wend.state.questions import App, Release
+
+
+@dataclass(frozen=True)
+class Change:
+    """Configuration to set and unset. `secret`: the values are sealed, and told to nobody."""
+
+    values: Mapping[str, str]
+    unset: tuple[str, ...] = ()
+    secret: bool = False
+
+    def summary(self) -> str:
+        """What changes, by name only."""
+        kind = "secret" if self.secret else "config"
+        told = [f"set {', '.join(sorted(self.values))}"] if self.values else []
+        told += [f"unset {', '.join(sorted(self.unset))}"] if self.unset else []
+        return f"{kind}: {'; '.join(told)}"
+
+
+# ---------------------------------------------------------------------------------------------- pure
+
+
+def check_change(change: Change, config: Mapping[str, str], held: Mapping[str, Any]) -> None:
+    """Raises Invalid or NotFound when the change makes no sense for what is configured now."""
+    if not change.values and not change.unset:
+        raise Invalid("nothing to set or unset", "wend config set NAME=value")
+    for name, value in change.values.items():
+        spec.env_name(name)
+        spec.env_value(name, value)
+        if name in (config if change.secret else held):
+            other = "config" if change.secret else "secret"
+            raise Conflict(f"{name} is already a {other} of this app", f"unset it there first: wend {other} unset {name}")
+        if change.secret and not value:
+            raise Invalid(f"secret {name} is empty", f"to remove it: wend secret unset {name}")
+    for name in change.unset:
+        if name not in (held if change.secret else config):
+            raise NotFound(f"{name} is not set", "`wend config` and `wend secret` list what is")
+
+
+def earlier(app: App, releases: Iterable[Release]) -> Release:
+    """Where a rollback without a number goes: the newest release before the live one that was live. Raises NotFound."""
+    for release in sorted(releases, key=lambda one: -one.number):
+        if app.live is not None and release.number < app.live and release.live_at and not release.retired_at:
+            return release
+    raise NotFound(f"{app.name} has no earlier release to go back to", f"`wend releases {app.name}` lists those there are")
+
+
+# ---------------------------------------------------------------------------------------------- acts
+
+
+def push(ctx: Context, pushed: Push, say: Say) -> None:
+    """Build and deploy what was pushed. Returns when it is live; raises what the push is to be refused with."""
+    with ctx.leases.hold(pushed.app, "push", urgent=True) as lease:
+        check_turn(ctx.repos, pushed)
+        first = deploy.created(ctx, pushed.app, pushed.ref.removeprefix("refs/heads/"))
+        arrived = {"ref": pushed.ref, "old": pushed.old, "new": pushed.new, "forced": pushed.forced}
+        arrived |= {"reason": pushed.options["reason"]} if pushed.forced else {}
+        first.append(Fact("push_received", f"app/{pushed.app}", arrived, actor=ctx.actor.name, app=pushed.app))
+        known = {"commit": pushed.new, "ref": pushed.ref, "summary": subject(ctx, pushed)}
+        journal = Journal.begin(ctx, pushed.app, "push", say, before=first, **known)
+        with undone_on_failure(ctx, journal):
+            wanted = look_at(ctx, journal, pushed)
+            made = make(ctx, journal, lease, pushed, wanted)
+            with ctx.ledger.query() as db:
+                config, held = questions.config(db, pushed.app), questions.secrets(db, pushed.app)
+            release(ctx, journal, lease, Wish(made, wanted, pushed.new, config, held))
+
+
+def look_at(ctx: Context, journal: Journal, pushed: Push) -> Spec:
+    """The push's wend.toml, when it and the disk allow a build."""
+    free, floor = shutil.disk_usage(ctx.config.home).free, ctx.config.disk_floor
+    if free < floor:
+        hint = "remove old releases (`wend destroy APP`) or lower keep_bytes; running apps are untouched"
+        raise Down(f"the disk is nearly full: {free // 2**20} MB free, a push needs {floor // 2**20} MB", hint)
+    found = ctx.repos.file(pushed.repo, pushed.new, "wend.toml")
+    wanted = spec.parse(found)
+    if wanted.app and wanted.app != pushed.app:
+        raise Refused(f"wend.toml says app = {wanted.app!r}, but the push went to {pushed.app!r}", f"git push to /git/{wanted.app}.git, or correct wend.toml")
+    journal.step("checked", "" if found is None else "wend.toml")
+    return wanted
+
+
+def make(ctx: Context, journal: Journal, lease: Lease, pushed: Push, wanted: Spec) -> Artifact:
+    """Build the pushed commit, telling the noteworthy lines."""
+    source = Source(pushed.app, pushed.repo, pushed.new, pushed.tree)
+    made = engine.build(source, wanted, fleet.build_room(ctx), lambda line: journal.say(f"  build | {line}"), lease.cancel)
+    lease.check()
+    journal.step("built", f"{made.path}, {made.size / 2**20:.1f} MB")
+    return made
+
+
+def release(ctx: Context, journal: Journal, lease: Lease, wish: Wish) -> None:
+    """Freeze the wish, run its release command, and make it live."""
+    frozen = deploy.freeze(ctx, journal, wish)
+    env = fleet.environment(ctx, frozen, wish.artifact)
+    deploy.run_release_command(ctx, journal, lease, frozen, wish.artifact, env)
+    journal.step("released", f"release {frozen.number}")
+    go(ctx, journal, lease, frozen, wish.artifact)
+
+
+def go(ctx: Context, journal: Journal, lease: Lease, frozen: Release, made: Artifact) -> None:
+    """Make a frozen release live and say so."""
+    deploy.go_live(ctx, journal, lease, frozen, made)
+    where = f"  {ctx.config.url(frozen.app)}" if "web" in frozen.processes else ""
+    journal.say(f"  live in {journal.total()} ms{where}")
+    deploy.finish(ctx, journal, frozen)
+
+
+def subject(ctx: Context, pushed: Push) -> str:
+    """The commit's first line."""
+    said = ctx.repos.run(pushed.repo, "log", "-1", "--format=%s", pushed.new).decode("utf-8", "replace").strip()
+    return "".join(letter for letter in said if letter.isprintable())[:120]
+
+
+def change_config(ctx: Context, name: str, change: Change, say: Say) -> None:
+    """Set and unset configuration or secrets: a new release of the live code, deployed the same safe way. Before the
+    first release it is only kept. If the deploy fails, nothing has changed."""
+    spec.app_name(name)
+    first = deploy.created(ctx, name)
+    if first:
+        ctx.ledger.append(first)
+    with ctx.leases.hold(name, change.summary()) as lease:
+        with ctx.ledger.query() as db:
+            app, config, held = questions.app(db, name), questions.config(db, name), questions.secrets(db, name)
+        check_change(change, config, held)
+        fresh: Mapping[str, Any] = secrets.put(ctx, name, change.values) if change.secret else change.values
+        if app.live is None:
+            kind = "secret_changed" if change.secret else "config_changed"
+            data = {"set": dict(fresh), "unset": list(change.unset)}
+            ctx.ledger.append([Fact(kind, f"app/{name}", data, actor=ctx.actor.name, app=name)])
+            say(f"  {change.summary()}: kept for the first release")
+            return
+        with ctx.ledger.query() as db:
+            live = questions.release(db, name, app.live)
+        old: Mapping[str, Any] = held if change.secret else config
+        new = {key: value for key, value in {**old, **fresh}.items() if key not in change.unset}
+        redeploy(ctx, lease, live, change, config if change.secret else new, new if change.secret else held, say)
+
+
+def redeploy(ctx: Context, lease: Lease, live: Release, change: Change, config: Mapping[str, str], held: Mapping[str, Any], say: Say) -> None:
+    """The live code again, with other configuration."""
+    cause = "secret" if change.secret else "config"
+    journal = Journal.begin(ctx, live.app, cause, say, summary=change.summary(), commit=live.commit)
+    with undone_on_failure(ctx, journal):
+        journal.step("checked", tell=False)
+        made = fleet.artifact(ctx, live)
+        journal.step("built", "the live artifact", tell=False)
+        frozen = deploy.freeze(ctx, journal, Wish(made, spec_of(live), live.commit, config, held))
+        journal.step("released", f"release {frozen.number}")
+        go(ctx, journal, lease, frozen, made)
+
+
+def spec_of(live: Release) -> Spec:
+    """The part of a wend.toml that the release was made of. Its release command is not run again: nothing about the
+    code has changed."""
+    fields = ("command", "replicas", "memory", "cpu", "processes", "health", "boot", "grace")
+    processes = {
+        name: spec.Process(name, **{key: settings[key] for key in fields if settings.get(key) is not None})
+        for name, settings in live.processes.items()
+    }
+    return Spec(processes=processes, env=live.env, release=live.command)
+
+
+def rollback(ctx: Context, name: str, number: int | None, say: Say) -> int:
+    """Make an earlier release live again, artifact and configuration together; its number."""
+    with ctx.leases.hold(name, "rollback", urgent=True) as lease:
+        with ctx.ledger.query() as db:
+            app = questions.app(db, name)
+            target = earlier(app, questions.releases(db, name, 500)) if number is None else questions.release(db, name, number)
+        check_target(app, target)
+        told = {"summary": f"release {app.live} → {target.number}", "release": target.number}
+        journal = Journal.begin(ctx, name, "rollback", say, **told)
+        with undone_on_failure(ctx, journal):
+            made = fleet.artifact(ctx, target)
+            journal.step("released", f"release {target.number}, commit {target.commit[:9]}")
+            go(ctx, journal, lease, target, made)
+        with ctx.ledger.query() as db:
+            newer = [questions.release(db, name, one) for one in (app.live,) if one is not None]
+        if any(one.command and one.commit != target.commit for one in newer):
+            say("  note: the newer release ran a release command (a migration?); rolling back does not undo it")
+        return target.number
+
+
+def check_target(app: App, target: Release) -> None:
+    """Raises Conflict or Refused when this release cannot be rolled back to."""
+    if target.number == app.live:
+        raise Conflict(f"release {target.number} is already live", f"`wend releases {app.name}` lists the others")
+    if target.retired_at:
+        raise Refused(f"release {target.number} is too old: its files were removed", f"push commit {target.commit[:9]} again")
+    if not target.live_at:
+        raise Refused(f"release {target.number} never went live", "roll back to one that did")
