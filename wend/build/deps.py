@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import platform
 import shutil
 import stat
@@ -52,14 +51,15 @@ def digest(rule: Table, tree: Tree, root: Path, tools: list[tuple[str, str]]) ->
     recipe = {k: rule.get(k) for k in ("name", "command", "env", "bin", "key")}
     body.update(json.dumps([recipe, tools, sys.platform, platform.machine(), libc], sort_keys=True).encode())
     for file in files:
-        found = os.lstat(root / file)
-        data = os.readlink(root / file).encode() if stat.S_ISLNK(found.st_mode) else (root / file).read_bytes()
+        found = (root / file).lstat()
+        data = str((root / file).readlink()).encode() if stat.S_ISLNK(found.st_mode) else (root / file).read_bytes()
         body.update(f"\0{file}\0{found.st_mode:o}\0{len(data)}\0".encode() + data)
     return body.hexdigest()[:32], files
 
 
 def ensure(work: Work, rule: Table, words: Words, tree: Tree, root: Path) -> Deps:
-    """The dependencies of this recipe, installed now if they are not there yet. Raises Refused with the tool's words."""
+    """The dependencies of this recipe, installed now if they are not there yet. Raises Refused with the tool's
+    words."""
     key, files = digest(rule, tree, root, sorted((tool.kind, tool.version) for tool in work.tools))
     folder = work.room.deps / key
     words = {**words, "deps": str(folder)}
@@ -99,7 +99,7 @@ def install(work: Work, rule: Table, words: Words, files: list[str], root: Path,
     mounts = (Mount(str(folder), "/app", "rw"), Mount(str(folder), str(folder), "rw"))
     env = fill_all({**rule.get("env", {}), **rule.get("build", {})}, words)
     command = fill(rule["command"], words)
-    perform(work, Job(rule["title"], command, rule["fix"], mounts, (folder,), env))
+    perform(work, Job(rule["title"], command, rule["fix"], mounts, env))
     work.say(f"{rule['title']}: installed in {time.monotonic() - began:.1f} s")
 
 

@@ -11,11 +11,10 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from wend import spec as words_of
 from wend.build import Artifact, Cancel, Room, Say, Source, golden
@@ -24,7 +23,7 @@ from wend.build.golden import GoldenPath
 from wend.build.rules import Table, Tree, Words, fill, fill_all, first, holds, on_disk
 from wend.build.store import discard, load, save
 from wend.build.toolchain import Toolchain, resolve
-from wend.build.tree import Entry, lay_out
+from wend.build.tree import lay_out
 from wend.build.work import SYSTEM_PATH, Job, Work, disk_size, make_home, need_room, perform
 from wend.errors import Down, Invalid, Refused
 from wend.run import Mount
@@ -49,12 +48,35 @@ def build(source: Source, spec: Spec, room: Room, say: Say, cancel: Cancel) -> A
         work = replace(work, tools=tools)
         make_home(work.home)
         deps = install(work, path, tree, root)
-        id = identity(source, spec, path, tools, deps)
-        return load(room, id) or finish(work, spec, path, tree, root, entries, deps, id)
+        draft = Draft(work, spec, path, replace(tree, deps=deps[0].folder if deps else None), root, deps)
+        id = identity(source, draft)
+        return load(room, id) or finish(draft, id, sum(entry.size for entry in entries))
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A build with everything in hand but its steps: files below `root`, toolchains in `work`, dependencies."""
+
+    work: Work
+    spec: Spec
+    path: GoldenPath
+    tree: Tree
+    root: Path
+    deps: tuple[Deps, ...]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What will run, and what people are told about it."""
+
+    processes: dict[str, str]
+    release: str | None
+    env: dict[str, str]
+    notes: tuple[str, ...]
 
 
 @contextmanager
-def staged(room: Room) -> Iterator[Path]:
+def staged(room: Room) -> Generator[Path]:
     staging = room.artifacts / f".new-{os.getpid()}-{time.monotonic_ns()}"
     staging.mkdir()
     try:
@@ -64,7 +86,7 @@ def staged(room: Room) -> Iterator[Path]:
 
 
 @contextmanager
-def clear_when_full() -> Iterator[None]:
+def clear_when_full() -> Generator[None]:
     try:
         yield
     except OSError as error:
@@ -104,48 +126,45 @@ def install(work: Work, path: GoldenPath, tree: Tree, root: Path) -> tuple[Deps,
     return tuple(done.values())
 
 
-def identity(source: Source, spec: Spec, path: GoldenPath, tools: tuple[Toolchain, ...], deps: tuple[Deps, ...]) -> str:
+def identity(source: Source, draft: Draft) -> str:
     """The content key of what will be built."""
-    recipe = [(path.folder / "path.toml").read_text(encoding="utf-8")]
-    recipe += [(path.folder / rule["from"]).read_text(encoding="utf-8") for rule in path.files]
+    path, spec = draft.path, draft.spec
+    recipe = [
+        (path.folder / name).read_text(encoding="utf-8") for name in ("path.toml", *(r["from"] for r in path.files))
+    ]
+    tools = sorted((tool.kind, tool.version, tool.bin) for tool in draft.work.tools)
     commands = {name: process.command for name, process in spec.processes.items()}
     hatch = spec.hatches.get("build")
-    parts = [FORMAT, source.tree, path.name, recipe, sorted((tool.kind, tool.version, tool.bin) for tool in tools)]
-    parts += [sorted(one.key for one in deps), commands, spec.release, hatch.command if hatch else None, dict(spec.env)]
+    parts = [FORMAT, source.tree, path.name, recipe, tools, sorted(one.key for one in draft.deps)]
+    parts += [commands, spec.release, hatch.command if hatch else None, dict(spec.env)]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
 
 # ---------------------------------------------------------------------------------------------- the second half
 
 
-def finish(
-    work: Work, spec: Spec, path: GoldenPath, tree: Tree, root: Path, entries: list[Entry], deps: tuple[Deps, ...], id: str
-) -> Artifact:
+def finish(draft: Draft, id: str, size: int) -> Artifact:
     """Run the steps, decide the processes, and move the folder into place."""
-    for one in deps:
-        for _, target in one.shows:  # a mount needs something to stand on
-            (root / Path(target).relative_to("/app")).mkdir(parents=True, exist_ok=True)
-    put_files(path, tree, root)
-    stepped = run_steps(work, spec, path, replace(tree, deps=deps[0].folder if deps else None), root, deps)
-    after = on_disk(root, scan(root) if stepped else tree.files)
-    after = replace(after, deps=deps[0].folder if deps else None)
-    processes, release, env, notes = decide(spec, path, after)
-    final = work.room.artifacts / id
+    work, path, root = draft.work, draft.path, draft.root
+    put_files(draft)
+    stepped = run_steps(draft)
+    after = on_disk(root, scan(root) if stepped else draft.tree.files, draft.tree.deps)
+    decision = decide(draft.spec, path, after)
+    for note in decision.notes:
+        work.say(f"note: {note}")
     artifact = Artifact(
         id=id,
-        root=str(final),
+        root=str(work.room.artifacts / id),
         path=path.name,
-        processes=processes,
-        release=release,
+        processes=decision.processes,
+        release=decision.release,
         health=path.health,
-        env=run_env(work, path, deps) | env,
-        mounts=run_mounts(work, deps),
-        size=disk_size(root) if stepped else sum(entry.size for entry in entries),
-        notes=notes,
+        env=run_env(draft) | decision.env,
+        mounts=run_mounts(draft),
+        size=disk_size(root) if stepped else size,
+        notes=decision.notes,
     )
-    for note in notes:
-        work.say(f"note: {note}")
-    settle(root, final)
+    settle(root, Path(artifact.root))
     save(work.room, artifact)
     return artifact
 
@@ -159,33 +178,45 @@ def settle(root: Path, final: Path) -> None:
             raise
 
 
-def put_files(path: GoldenPath, tree: Tree, root: Path) -> None:
-    """The files that the path adds to the app's own; never over one of them."""
-    for rule in path.files:
-        target = root / rule["to"]
-        if holds(tree, rule.get("when", {})) is None or rule["to"] in tree.files:
+def put_files(draft: Draft) -> None:
+    """The files that the path adds to the app's own, never over one of them; and a place for each mount to stand on."""
+    for rule in draft.path.files:
+        target = draft.root / rule["to"]
+        if holds(draft.tree, rule.get("when", {})) is None or rule["to"] in draft.tree.files:
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text((path.folder / rule["from"]).read_text(encoding="utf-8"), encoding="utf-8")
+        target.write_text((draft.path.folder / rule["from"]).read_text(encoding="utf-8"), encoding="utf-8")
+    for target in (target for one in draft.deps for _, target in one.shows):
+        (draft.root / Path(target).relative_to("/app")).mkdir(parents=True, exist_ok=True)
 
 
-def run_steps(work: Work, spec: Spec, path: GoldenPath, tree: Tree, root: Path, deps: tuple[Deps, ...]) -> bool:
+def run_steps(draft: Draft) -> bool:
     """Run the path's steps, or the hatch's command in their place. Whether anything ran."""
-    hatch = spec.hatches.get("build")
-    steps: list[tuple[Table, Words]] = []
-    if hatch and hatch.command:
-        work.say(f"hatch: build by {hatch.command!r} ({hatch.reason})")
-        steps = [({"title": "build", "command": hatch.command, "fix": "see [hatch.build] in wend.toml"}, {})]
-    else:
-        steps = [(rule, words) for rule in path.steps if (words := holds(tree, rule.get("when", {}))) is not None]
+    steps = chosen_steps(draft)
     for rule, words in steps:
-        mounts = (Mount(str(root), "/app", "rw"), *(mount for one in deps for mount in one.mounts("overlay")))
-        env = {**path.env, **{k: v for one in deps for k, v in one.env.items()}, **fill_all(rule.get("env", {}), words)}
-        bins = [*(bin for one in deps for bin in one.bins)]
-        job = Job(rule["title"], fill(rule["command"], words), rule["fix"], mounts, (root,), env, bins)
-        work.say(f"{rule['title']}: {job.command if len(job.command) < 80 else 'running'}")
-        work.say(f"{rule['title']}: done in {perform(work, job):.1f} s")
+        job = step_job(draft, rule, words)
+        draft.work.say(f"{job.what}: {job.command if len(job.command) < 80 else 'running'}")
+        draft.work.say(f"{job.what}: done in {perform(draft.work, job):.1f} s")
     return bool(steps)
+
+
+def chosen_steps(draft: Draft) -> list[tuple[Table, Words]]:
+    hatch = draft.spec.hatches.get("build")
+    if hatch and hatch.command:
+        draft.work.say(f"hatch: build by {hatch.command!r} ({hatch.reason})")
+        return [({"title": "build", "command": hatch.command, "fix": "see [hatch.build] in wend.toml"}, {})]
+    found = ((rule, holds(draft.tree, rule.get("when", {}))) for rule in draft.path.steps)
+    return [(rule, words) for rule, words in found if words is not None]
+
+
+def step_job(draft: Draft, rule: Table, words: Words) -> Job:
+    mounts = (Mount(str(draft.root), "/app", "rw"), *(mount for one in draft.deps for mount in one.mounts("overlay")))
+    env = dict(draft.path.env)
+    for one in draft.deps:
+        env |= one.env
+    env |= fill_all(rule.get("env", {}), words)
+    bins = [bin for one in draft.deps for bin in one.bins]
+    return Job(rule["title"], fill(rule["command"], words), rule["fix"], mounts, env, bins)
 
 
 def scan(root: Path) -> list[str]:
@@ -193,29 +224,17 @@ def scan(root: Path) -> list[str]:
     found: list[str] = []
     for folder, folders, files in os.walk(root):
         folders[:] = [name for name in folders if name not in ("node_modules", ".git")]
-        found += [os.path.relpath(os.path.join(folder, name), root) for name in files]
+        found += [(Path(folder) / name).relative_to(root).as_posix() for name in files]
     return found
 
 
-def decide(spec: Spec, path: GoldenPath, tree: Tree) -> tuple[dict[str, str], str | None, dict[str, str], tuple[str, ...]]:
-    """Process types, release command, extra environment and notes. wend.toml wins over the Procfile, and that over the
-    path's defaults. Pure. Raises Invalid when nothing would run."""
+def decide(spec: Spec, path: GoldenPath, tree: Tree) -> Decision:
+    """What runs: wend.toml wins over the Procfile, and that over the path's defaults. Pure. Raises Invalid when
+    nothing would run."""
     written = tree.read("Procfile")
-    processes: dict[str, str] = {}
-    notes: list[str] = []
-    env: dict[str, str] = {}
-    if written is not None:
-        processes = words_of.procfile(written)
-    else:
-        for name in dict.fromkeys(rule["name"] for rule in path.processes):
-            found = first(tree, [rule for rule in path.processes if rule["name"] == name])
-            if found:
-                rule, words = found
-                processes[name] = fill(rule["command"], words)
-                env |= fill_all(rule.get("env", {}), words)
-                notes += [fill(rule["note"], words)] if "note" in rule else []
-    release = spec.release or processes.pop("release", None)
-    processes.pop("release", None)
+    found = defaults(path, tree) if written is None else Decision(words_of.procfile(written), None, {}, ())
+    processes = dict(found.processes)
+    release = processes.pop("release", None)
     processes |= {name: process.command for name, process in spec.processes.items() if process.command}
     for name in spec.processes:
         if name not in processes:
@@ -223,7 +242,22 @@ def decide(spec: Spec, path: GoldenPath, tree: Tree) -> tuple[dict[str, str], st
             raise Invalid(f"wend.toml has [process.{name}], but nothing says what to run for it", hint)
     if not processes:
         raise Invalid(nothing_runs(path, written), "add a Procfile with the line `web: COMMAND` and push again")
-    return processes, release, env, tuple(notes)
+    return Decision(processes, spec.release or release, found.env, found.notes)
+
+
+def defaults(path: GoldenPath, tree: Tree) -> Decision:
+    """The path's own processes: for each name the first rule that fits."""
+    processes: dict[str, str] = {}
+    notes: list[str] = []
+    env: dict[str, str] = {}
+    for name in dict.fromkeys(rule["name"] for rule in path.processes):
+        found = first(tree, [rule for rule in path.processes if rule["name"] == name])
+        if found:
+            rule, words = found
+            processes[name] = fill(rule["command"], words)
+            env |= fill_all(rule.get("env", {}), words)
+            notes += [fill(rule["note"], words)] if "note" in rule else []
+    return Decision(processes, None, env, tuple(notes))
 
 
 def nothing_runs(path: GoldenPath, written: str | None) -> str:
@@ -233,18 +267,17 @@ def nothing_runs(path: GoldenPath, written: str | None) -> str:
     return f"there is nothing to run: no Procfile, and {path.name} found none of: {tried or 'its defaults'}"
 
 
-def run_env(work: Work, path: GoldenPath, deps: tuple[Deps, ...]) -> dict[str, str]:
-    """What the path sets for the app's processes."""
-    env: dict[str, str] = {"LANG": "C.UTF-8", **path.env}
-    tools = [tool for tool in work.tools if tool.at == "run"]
-    kept = [one for one in deps if one.at == "run"]
-    for part in (*tools, *kept):
+def run_env(draft: Draft) -> dict[str, str]:
+    """What the path, its toolchains and its dependencies set for the app's processes."""
+    env: dict[str, str] = {"LANG": "C.UTF-8", **draft.path.env}
+    tools = [tool for tool in draft.work.tools if tool.at == "run"]
+    deps = [one for one in draft.deps if one.at == "run"]
+    for part in (*tools, *deps):
         env |= part.env
-    bins = [*(bin for one in kept for bin in one.bins), *(tool.bin for tool in tools), SYSTEM_PATH]
-    return {name: value for name, value in env.items() if not name.startswith("UV_")} | {"PATH": ":".join(bins)}
+    bins = [*(bin for one in deps for bin in one.bins), *(tool.bin for tool in tools), SYSTEM_PATH]
+    return env | {"PATH": ":".join(dict.fromkeys(bins))}
 
 
-def run_mounts(work: Work, deps: tuple[Deps, ...]) -> tuple[Mount, ...]:
-    tools = [Mount(tool.folder, tool.folder) for tool in work.tools if tool.at == "run" and tool.folder]
-    kept: list[Any] = [mount for one in deps if one.at == "run" for mount in one.mounts()]
-    return (*tools, *kept)
+def run_mounts(draft: Draft) -> tuple[Mount, ...]:
+    tools = [Mount(tool.folder, tool.folder) for tool in draft.work.tools if tool.at == "run" and tool.folder]
+    return (*tools, *(mount for one in draft.deps if one.at == "run" for mount in one.mounts()))

@@ -17,8 +17,8 @@ from wend.build.rules import CONDITIONS, Table, Tree, holds
 from wend.errors import Bug, Invalid
 
 HOME = Path(__file__).parent.parent / "golden"
-KEYS = frozenset({"title", "gives", "owner", "state", "order", "replacement", "detect", "toolchain", "refuse", "deps"})
-KEYS |= {"step", "process", "release", "file", "run"}
+RULES = ("detect", "toolchain", "refuse", "deps", "step", "process", "file")
+KEYS = {"title", "gives", "owner", "state", "order", "replacement", "run", *RULES}
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,6 @@ class GoldenPath:
     deps: tuple[Table, ...] = ()
     steps: tuple[Table, ...] = ()
     processes: tuple[Table, ...] = ()
-    releases: tuple[Table, ...] = ()
     files: tuple[Table, ...] = ()
     env: dict[str, str] = field(default_factory=dict[str, str])
     health: str = "/"
@@ -84,7 +83,6 @@ def load(file: Path) -> GoldenPath:
         deps=tuple(data.get("deps", ())),
         steps=tuple(data.get("step", ())),
         processes=tuple(data.get("process", ())),
-        releases=tuple(data.get("release", ())),
         files=tuple(data.get("file", ())),
         env=dict(run.get("env", {})),
         health=run.get("health", "/"),
@@ -95,7 +93,7 @@ def load(file: Path) -> GoldenPath:
 def check(file: Path, data: dict[str, Any]) -> None:
     """A mistyped rule would never fire and nobody would notice: refuse it when the file is read."""
     unknown = set(data) - KEYS
-    for table in ("detect", "toolchain", "refuse", "deps", "step", "process", "release", "file"):
+    for table in RULES:
         for rule in data.get(table, ()):
             unknown |= set(rule.get("when", {})) - CONDITIONS
     if unknown:
@@ -121,7 +119,7 @@ def detect(files: Iterable[str], read: Callable[[str], str | None]) -> tuple[Gol
         for rule in path.detects:
             if holds(tree, rule.get("when", {})) is not None:
                 return path, rule["says"]
-    raise Invalid(f"no golden path fits: {looked_for(tree)}", "add a Procfile with the line `web: COMMAND` and push again")
+    raise Invalid(f"no golden path fits: {looked_for(tree)}", "add a Procfile with the line `web: COMMAND`")
 
 
 def looked_for(tree: Tree) -> str:

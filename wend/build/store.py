@@ -29,8 +29,8 @@ def load(room: Room, id: str) -> Artifact | None:
         data: dict[str, Any] = json.loads((room.artifacts / f"{id}.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    data["mounts"] = tuple(Mount(**mount) for mount in data["mounts"])
-    artifact = Artifact(**{**data, "notes": tuple(data["notes"])})
+    mounts, notes = tuple(Mount(**mount) for mount in data.pop("mounts")), tuple(data.pop("notes"))
+    artifact = Artifact(**data, mounts=mounts, notes=notes)
     there = Path(artifact.root).is_dir() and all(Path(mount.source).exists() for mount in artifact.mounts)
     return artifact if there else None
 
@@ -48,7 +48,8 @@ def sweep(room: Room, age: float = 86_400.0) -> int:
     used = {Path(mount["source"]).parts for mounts in descriptions(room) for mount in mounts}
     heads = {part for parts in used for part in parts}
     stale = [folder for folder in room.artifacts.glob(".new-*") if older(folder, before)]
-    stale += [one for one in room.deps.glob("[0-9a-f]*") if one.is_dir() and one.name not in heads and older(one, before)]
+    unused = [one for one in room.deps.glob("[0-9a-f]*") if one.is_dir() and one.name not in heads]
+    stale += [one for one in unused if older(one, before)]
     for folder in stale:
         marker(folder).unlink(missing_ok=True)
         remove(folder)

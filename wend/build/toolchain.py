@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -179,7 +179,8 @@ def install(about: dict[str, Any], version: str, staging: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
     if done.returncode:
         words = done.stderr.strip()[-600:] or f"uv exited with {done.returncode}"
-        raise Down(f"{about['label']} {version} cannot be fetched: {words}", "check that this machine reaches the registry")
+        hint = "check that this machine reaches the package registry"
+        raise Down(f"{about['label']} {version} cannot be fetched: {words}", hint)
 
 
 def exact_version(staging: Path, package: str) -> str:
@@ -211,7 +212,7 @@ def uv_at(room: Path) -> Path:
 
 
 @contextmanager
-def locked(file: Path, cancel: Event) -> Iterator[None]:
+def locked(file: Path, cancel: Event) -> Generator[None]:
     """Hold the lock on `file`, waiting for it while not cancelled. The kernel frees it when the holder dies."""
     handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

@@ -116,7 +116,7 @@ def write(entries: list[Entry], blobs: subprocess.Popen[bytes], dest: Path, end:
     made: set[str] = {""}
     links: list[tuple[Entry, bytes]] = []
     out = pipe(blobs.stdout)
-    os.mkdir(dest, 0o755)
+    dest.mkdir(0o755)
     for entry in entries:
         if cancel.is_set() or time.monotonic() > end:
             raise Refused("laying out the files was " + ("cancelled" if cancel.is_set() else "too slow"))
@@ -149,7 +149,7 @@ def folder(dest: Path, path: str, made: set[str]) -> None:
         return
     folder(dest, posixpath.dirname(path), made)
     try:
-        os.mkdir(f"{dest}/{path}", 0o755)
+        Path(f"{dest}/{path}").mkdir(0o755)
     except FileExistsError as error:
         raise Refused(f"{path!r} is both a file and a folder", "rename one of them") from error
     made.add(path)
@@ -183,7 +183,7 @@ def link(entry: Entry, raw: bytes, dest: Path) -> None:
     if len(raw) > MAX_LINK or not target or target.startswith("/") or "\0" in target:
         raise Refused(f"the symlink {entry.path!r} leads out of the repository ({target[:80]!r})", "make it relative")
     try:
-        os.symlink(target, f"{dest}/{entry.path}")
+        Path(f"{dest}/{entry.path}").symlink_to(target)
     except FileExistsError as error:
         raise Refused(f"{entry.path!r} is there twice (names that differ only by case?)") from error
 

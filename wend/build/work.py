@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event
 
 from wend.build import Room, Say
 from wend.build.toolchain import Toolchain, uv_at
@@ -24,13 +24,19 @@ from wend.errors import Down, Refused
 from wend.run import Box, Finished, Limits, Mount
 
 # How package managers are told of a registry and its certificates. PUBLISH: credentials for the other direction.
-PASSED = ("PIP_*", "UV_*", "NPM_CONFIG_*", "npm_config_*", "GOPROXY", "GOFLAGS", "GONOPROXY", "GONOSUMDB", "GOSUMDB")
-PASSED += ("GOINSECURE", "GOPRIVATE", "GONOSUMCHECK", "*_CA_BUNDLE", "*_CA_CERTS", "SSL_CERT_*", "CARGO_HTTP_CAINFO")
-PASSED += ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
-KEPT_BACK = ("*PUBLISH*", "UV_PYTHON*", "UV_PROJECT*", "UV_CACHE_DIR", "PIP_CACHE_DIR", "PIP_TARGET", "PIP_PREFIX", "PIP_USER")
+PASSED = (
+    "PIP_*", "UV_*", "NPM_CONFIG_*", "npm_config_*", "GOPROXY", "GOFLAGS", "GONOPROXY", "GONOSUMDB", "GOSUMDB",
+    "GOINSECURE", "GOPRIVATE", "*_CA_BUNDLE", "*_CA_CERTS", "SSL_CERT_*", "PIP_CERT",
+    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
+)  # fmt: skip
+KEPT_BACK = (
+    "*PUBLISH*", "UV_PYTHON*", "UV_PROJECT*", "UV_CACHE_DIR", "PIP_CACHE_DIR", "PIP_TARGET", "PIP_PREFIX", "PIP_USER",
+)  # fmt: skip
 CONFIGS = (".npmrc", ".config/pip/pip.conf", ".pip/pip.conf", ".config/uv/uv.toml", ".config/go/env", ".yarnrc.yml")
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 PLAIN = {"LANG": "C.UTF-8", "CI": "1", "NO_COLOR": "1", "UV_PYTHON_DOWNLOADS": "never", "UV_NO_PROGRESS": "1"}
+VERDICT = "[wend] "  # how the sandbox marks its own words
+LAST = 14  # lines of output that a failure shows
 SLOW = 8.0  # seconds of silence before a command's own output is shown
 SHOWN = 2000  # lines of it at most
 RESERVE = 256 * 2**20  # bytes that a build leaves free on the disk
@@ -53,14 +59,12 @@ class Work:
 
 @dataclass(frozen=True)
 class Job:
-    """One command. `what` names it to people, `fix` says what to do when it fails; `bins` come first in PATH.
-    `grows` are the folders whose size is watched."""
+    """One command. `what` names it to people, `fix` says what to do when it fails; `bins` come first in PATH."""
 
     what: str
     command: str
     fix: str
     mounts: tuple[Mount, ...]
-    grows: tuple[Path, ...]
     env: Mapping[str, str] = field(default_factory=dict[str, str])
     bins: Sequence[str] = ()
 
@@ -72,38 +76,50 @@ def perform(work: Work, job: Job) -> float:
 
     left = work.end - time.monotonic()
     if work.cancel.is_set() or left <= 0:
-        raise ended(work, job, "")
+        raise ended(work, job, Voice(work.say))
     began = time.monotonic()
-    limits = Limits(memory=work.room.memory, pids=2048, seconds=left, file=min(work.room.disk, 8 * 2**30))
-    mounts = unique((*job.mounts, *tool_mounts(work)))
-    box = Box(job.command, cwd="/app", user=f"build-{work.app}", mounts=mounts, limits=limits)
-    voice = Voice(work.say, job.what)
-    with Watch(work, job.grows) as watch:
-        finished = run(box, environment(work, job), voice.hear, watch.stop)
-    took = time.monotonic() - began
-    if watch.problem:
-        raise Refused(f"{job.what} was stopped: {watch.problem}", "have the build write less, or ask for more room")
+    voice = Voice(work.say)
+    home = work.room.artifacts.parent
+    finished = run(box(work, job, left), environment(work, job), voice.hear, work.cancel, home=home)
     if work.cancel.is_set() or time.monotonic() >= work.end:
-        raise ended(work, job, voice.last_words())
+        raise ended(work, job, voice)
     if finished.exit.code != 0:
         raise failure(work, job, finished, voice)
-    return took
+    return time.monotonic() - began
+
+
+def box(work: Work, job: Job, left: float) -> Box:
+    """The walls around a build command. The disk limit counts what the folders hold, so what was there is added, and
+    a folder that is shown at two places is counted at both."""
+    mounts = unique((*job.mounts, *tool_mounts(work)))
+    written = [mount.source for mount in mounts if mount.mode == "rw"]
+    twice = max(map(written.count, written), default=1)
+    limits = Limits(
+        memory=work.room.memory,
+        pids=2048,
+        seconds=left,
+        file=work.room.disk,
+        disk=sum(disk_size(Path(source)) for source in written) + twice * work.room.disk,
+    )
+    return Box(job.command, cwd="/app", user=f"build-{work.app}", mounts=mounts, limits=limits, grace=2.0)
 
 
 def failure(work: Work, job: Job, finished: Finished, voice: Voice) -> Refused:
-    words = voice.last_words() or clean_lines(finished.tail)
-    hint = job.fix
+    """What the sandbox stopped it for comes first; otherwise how it ended."""
     if finished.exit.oom:
-        hint = f"builds may use {work.room.memory // 2**20} MiB of memory; have it use less"
-    return Refused(f"{job.what} failed ({finished.exit})" + (f":\n{words}" if words else ""), hint)
+        limit = f"builds may use {work.room.memory // 2**20} MiB of memory; have it use less"
+        return Refused(f"{job.what} ran out of memory{voice.quoted()}", limit)
+    if voice.verdict:
+        return Refused(f"{job.what} was {voice.verdict}{voice.quoted()}", "have the build use less, or ask for more")
+    return Refused(f"{job.what} failed ({finished.exit}){voice.quoted()}", job.fix)
 
 
-def ended(work: Work, job: Job, words: str) -> Refused:
-    said = f"; its last words were:\n{words}" if words else ""
+def ended(work: Work, job: Job, voice: Voice) -> Refused:
     if work.cancel.is_set():
-        return Refused(f"{job.what} was cancelled", "a newer push, or someone, stopped it; push again")
+        return Refused(f"{job.what} was cancelled", "a newer push, or a person, stopped it; push again")
     limit = f"the whole build may take {work.room.seconds:g} s"
-    return Refused(f"{job.what} did not finish in time ({limit}){said}", "make the build faster, or ask for more time")
+    hint = "make the build faster, or ask for more time"
+    return Refused(f"{job.what} did not finish in time ({limit}){voice.quoted()}", hint)
 
 
 # ---------------------------------------------------------------------------------------------- what it sees
@@ -177,81 +193,38 @@ def unique(mounts: Sequence[Mount]) -> tuple[Mount, ...]:
 
 
 class Voice:
-    """Keeps a command's last lines, and says them aloud once it has been running for a while."""
+    """Keeps a command's last lines, and says them aloud once it has been running for a while. `verdict` is the
+    sandbox's own word on why it ended the command."""
 
-    def __init__(self, say: Say, what: str) -> None:
-        self.say, self.what = say, what
-        self.kept: deque[str] = deque(maxlen=40)
+    def __init__(self, say: Say) -> None:
+        self.say = say
+        self.kept: deque[str] = deque(maxlen=LAST)
         self.began = time.monotonic()
         self.shown = 0
+        self.verdict = ""
 
     def hear(self, line: str) -> None:
         text = clean(line)
-        if not text.strip():
-            return
-        self.kept.append(text)
+        if text.startswith(VERDICT):
+            self.verdict = text.removeprefix(VERDICT)
+        elif text:
+            self.kept.append(text)
+            self.aloud(text)
+
+    def aloud(self, text: str) -> None:
         if time.monotonic() - self.began < SLOW or self.shown > SHOWN:
             return
-        if self.shown == SHOWN:
-            text = "… more output than is shown"
+        self.say(f"  {text}" if self.shown < SHOWN else "  … more output than is shown")
         self.shown += 1
-        self.say(f"  {text}")
 
-    def last_words(self, lines: int = 14) -> str:
-        return "\n".join(list(self.kept)[-lines:])
+    def quoted(self) -> str:
+        """The last lines as the rest of a message."""
+        return ":\n" + "\n".join(self.kept) if self.kept else ""
 
 
 def clean(line: str) -> str:
     """Plain text on one line: no escape sequences, no control characters; a progress bar's last state."""
     return ANSI.sub("", line.rstrip("\r\n").rsplit("\r", 1)[-1])[:400].rstrip()
-
-
-def clean_lines(lines: Sequence[str]) -> str:
-    return "\n".join(text for text in map(clean, lines) if text.strip())
-
-
-# ---------------------------------------------------------------------------------------------- how much it writes
-
-
-class Watch:
-    """Stops the command (by `stop`) when the build is cancelled or its folders outgrow the room. Limits on single
-    files do not see a million small ones, so the folders are measured."""
-
-    def __init__(self, work: Work, grows: tuple[Path, ...]) -> None:
-        self.work, self.grows = work, grows
-        self.stop, self.over = Event(), Event()
-        self.problem = ""
-        self.thread = Thread(target=self.loop, daemon=True)
-
-    def __enter__(self) -> Watch:
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.over.set()
-        self.thread.join()
-
-    def loop(self) -> None:
-        next_look = time.monotonic() + 0.5
-        while not self.over.wait(0.05):
-            if self.work.cancel.is_set():
-                self.stop.set()
-                return
-            if time.monotonic() >= next_look:
-                began = time.monotonic()
-                self.problem = self.too_much()
-                next_look = time.monotonic() + max(0.5, 10 * (time.monotonic() - began))
-            if self.problem:
-                self.stop.set()
-                return
-
-    def too_much(self) -> str:
-        if any(shutil.disk_usage(folder).free < RESERVE for folder in self.grows[:1]):
-            return "the disk is full"
-        size = sum(disk_size(folder) for folder in self.grows)
-        if size > self.work.room.disk:
-            return f"it wrote {size // 2**20} MiB, and a build may write {self.work.room.disk // 2**20} MiB"
-        return ""
 
 
 def disk_size(folder: Path) -> int:
@@ -274,4 +247,5 @@ def need_room(room: Room) -> None:
     """Refuse to start when the disk is nearly full: a build that dies half-way helps nobody."""
     free = shutil.disk_usage(room.artifacts).free
     if free < 2 * RESERVE:
-        raise Down(f"the disk has only {free // 2**20} MiB free; a build needs {2 * RESERVE // 2**20} MiB", "free some space")
+        needed = f"a build needs {2 * RESERVE // 2**20} MiB"
+        raise Down(f"the disk has only {free // 2**20} MiB free; {needed}", "free some space")
