@@ -60,6 +60,7 @@ class Sqlite:
     ) -> None:
         self.tables, self.reduce, self.schema, self.clock = tables, reduce, schema, clock
         self.writing = threading.Lock()
+        file.touch(mode=0o600)  # SQLite gives its journal files the same mode
         self.news = threading.Condition()
         self.engine = sa.create_engine(
             f"sqlite:///{file}",

@@ -1,0 +1,279 @@
+"""The control plane as one process: put the parts together, recover, open the doors.
+
+`python -m wend.serve --home DIR` runs it in the foreground. SIGTERM stops the control plane alone and leaves apps and
+proxy serving (an upgrade, a reboot of us); SIGINT (Ctrl-C, `wend down`) stops everything.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import fcntl
+import importlib
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, Any
+
+import uvicorn
+
+from wend import __version__, auth, config, git, receive, reconcile, release, secrets
+from wend.config import Config
+from wend.context import PLATFORM, Actor, Context
+from wend.errors import Conflict, Down, NotFound, Refused, WendError
+from wend.events import Fact
+from wend.journal import Say
+from wend.leases import Leases
+from wend.ledger.chain import Signer
+from wend.ledger.sqlite import Sqlite
+from wend.receive import HookServer, Push
+from wend.repos import Repos
+from wend.route import ROUTERS
+from wend.run import DRIVERS
+from wend.state import SCHEMA
+from wend.state.reducers import reduce
+from wend.state.tables import META
+from wend.web import app as web_app
+from wend.worker import Worker
+
+log = logging.getLogger("wend")
+FOLDERS = ("run", "repos", "artifacts", "deps", "toolchains", "logs")
+
+
+# ---------------------------------------------------------------------------------------------- the home
+
+
+def make_home(home: Path) -> None:
+    """The home and its folders, ours alone. Raises Down when it cannot be written."""
+    try:
+        # Replicas run as other users and pass through the home on the way to their own folders: 0711, not 0700.
+        home.mkdir(parents=True, exist_ok=True)
+        home.chmod(0o711)
+        for name in FOLDERS:
+            (home / name).mkdir(exist_ok=True)
+        probe = home / "run" / ".probe"
+        probe.write_text("")
+        probe.unlink()
+    except OSError as error:
+        raise Down(f"the home {home} cannot be written: {error.strerror}", "choose another: wend up --home DIR") from error
+
+
+@contextmanager
+def locked(home: Path) -> Iterator[IO[str]]:
+    """Hold the home for the time of the block. Raises Conflict when another `wend up` has it."""
+    file = (home / "run" / "lock").open("a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.seek(0)
+        pid = file.read().strip()
+        file.close()
+        raise Conflict(f"a platform already runs on {home} (process {pid})", "`wend status` shows it; `wend down` stops it") from None
+    try:
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield file
+    finally:
+        file.close()
+
+
+def listening(address: tuple[str, int], what: str) -> socket.socket:
+    """A listening socket. Raises Down when the port is taken."""
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind(address)
+        sock.listen(512)
+    except OSError as error:
+        sock.close()
+        where = f"{address[0]}:{address[1]}"
+        raise Down(f"{where} cannot be used for {what}: {error.strerror}", f"choose another: wend up --{what} 127.0.0.1:PORT") from error
+    return sock
+
+
+# ---------------------------------------------------------------------------------------------- the parts
+
+
+def plug(table: Mapping[str, str], name: str, *args: Any) -> Any:
+    """The implementation called `name`, made with these arguments. Raises NotFound."""
+    if name not in table:
+        raise NotFound(f"there is no {name!r}", f"there are: {', '.join(table)}")
+    module, _, attribute = table[name].partition(":")
+    return getattr(importlib.import_module(module), attribute)(*args)
+
+
+def wire(settings: Config) -> Context:
+    """The parts of this home, put together."""
+    home = settings.home
+    return Context(
+        config=settings,
+        ledger=Sqlite(home / "wend.db", META, reduce, SCHEMA),
+        driver=plug(DRIVERS, settings.driver, home),
+        router=plug(ROUTERS, settings.router, home, settings.address("edge")),
+        repos=Repos(home),
+        leases=Leases(),
+        key=secrets.key(home),
+    )
+
+
+def git_door(ctx: Context, hooks: HookServer) -> git.GitDoor:
+    """The git door's needs, met by this platform."""
+
+    def allow(actor: Any, verb: str, app: str) -> None:
+        auth.authorize(replace(ctx, actor=actor), verb, app)
+
+    def push(pushed: Push, say: Say) -> None:
+        actor = pushed.actor if isinstance(pushed.actor, Actor) else PLATFORM
+        release.push(replace(ctx, actor=actor), pushed, say)
+
+    limits = git.Limits(each=ctx.config.pushes_at_once)
+    return git.GitDoor(lambda header: basic(ctx, header), allow, ctx.repos.open, push, hooks, limits)
+
+
+def basic(ctx: Context, header: str | None) -> Actor:
+    """The actor of a Basic or Bearer header: the password is the token, the user name is anything. Raises Refused."""
+    kind, _, value = (header or "").partition(" ")
+    if kind.lower() == "bearer":
+        return auth.who(ctx, value.strip())
+    if kind.lower() != "basic":
+        raise Refused("a token is needed", "`wend remote` sets up the address and the token")
+    try:
+        password = base64.b64decode(value, validate=True).decode("utf-8").partition(":")[2]
+    except ValueError:
+        raise Refused("the Authorization header cannot be read", "`wend remote` sets it up") from None
+    return auth.who(ctx, password)
+
+
+# ---------------------------------------------------------------------------------------------- running
+
+
+@dataclass
+class Ending:
+    """How the process was asked to end: with the apps (SIGINT) or without them (SIGTERM)."""
+
+    apps: bool = False
+
+
+class Server(uvicorn.Server):
+    """uvicorn with our meaning of signals."""
+
+    def __init__(self, settings: uvicorn.Config, ending: Ending) -> None:
+        super().__init__(settings)
+        self.ending = ending
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        def asked(number: int, _frame: Any) -> None:
+            self.ending.apps = number == signal.SIGINT
+            self.should_exit = True
+
+        before = {number: signal.signal(number, asked) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def serve(home: Path, given: Mapping[str, str]) -> None:
+    """Run the platform on this home until a signal ends it. Raises Down, Conflict or Refused before it is up."""
+    make_home(home)
+    settings = config.load(home, given)
+    with locked(home):
+        portal = listening(settings.address("listen"), "listen")
+        ctx = wire(settings)
+        hooks = HookServer(ctx.repos)
+        ending = Ending()
+        try:
+            ctx.router.up()
+            hooks.start()
+            auth.admin_token(ctx)
+            reconcile.recover(ctx)
+            worker = Worker(ctx)
+            worker.start()
+            run_doors(ctx, hooks, portal, ending)
+            worker.stop()
+        finally:
+            hooks.close()
+            portal.close()
+            if ending.apps:
+                stop_everything(ctx)
+            ctx.ledger.close()
+            (home / "run" / "serve.json").unlink(missing_ok=True)
+
+
+def run_doors(ctx: Context, hooks: HookServer, portal: socket.socket, ending: Ending) -> None:
+    """Answer requests until a signal comes."""
+    signer = Signer(ctx.config.home / "ledger.key")
+    app = web_app(ctx, git.routes(git_door(ctx, hooks)), signer)
+    options = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        timeout_graceful_shutdown=5,
+        h11_max_incomplete_event_size=2**16,
+    )
+    announce(ctx)
+    Server(options, ending).run(sockets=[portal])
+
+
+def announce(ctx: Context) -> None:
+    """Record the start, and write `run/serve.json` for the command line on this machine."""
+    settings = ctx.config
+    about = {"version": __version__, "listen": settings.listen, "edge": settings.edge}
+    ctx.ledger.append([Fact("platform_started", "platform", about)])
+    file = settings.home / "run" / "serve.json"
+    draft = file.with_suffix(".new")
+    draft.write_text(json.dumps({"pid": os.getpid(), "started": time.time(), **about}))
+    draft.rename(file)
+
+
+def stop_everything(ctx: Context) -> None:
+    """Stop every app and the proxy, and record it."""
+    for app in sorted({status.app for status in ctx.driver.status()}):
+        ctx.driver.stop(app)
+    ctx.router.down()
+    ctx.ledger.append([Fact("platform_stopped", "platform", {})])
+
+
+def halt(home: Path) -> None:
+    """Stop the apps and the proxy of a home whose control plane does not run."""
+    with locked(home):
+        ctx = wire(config.load(home))
+        stop_everything(ctx)
+        ctx.ledger.close()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """`--home DIR [--listen HOST:PORT] [--edge HOST:PORT]`; the exit code of the error, if any."""
+    import argparse
+
+    parser = argparse.ArgumentParser(prog="python -m wend.serve")
+    parser.add_argument("--home", type=Path, default=config.default_home())
+    parser.add_argument("--listen", default="")
+    parser.add_argument("--edge", default="")
+    chosen = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    try:
+        serve(chosen.home, {"listen": chosen.listen, "edge": chosen.edge})
+    except WendError as error:
+        print(f"error: {error.message}\n  try: {error.hint}", file=sys.stderr)
+        return error.exit
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
