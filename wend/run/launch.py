@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import sys
 import zlib
 from pathlib import Path
@@ -14,6 +15,8 @@ from wend.run.sandbox import job
 
 SHIM = Path(__file__).parent / "shim.py"
 FIRST_UID, SPREAD = 20_000, 40_000
+SHELL = re.compile(r"[;&|<>(){}`\n!]")
+BUILTINS = frozenset(["exec", "cd", "export", "unset", "set", ".", ":", "eval", "trap", "ulimit", "umask", "wait", "if", "for", "while", "case", "until", "time"])
 PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 
 
@@ -32,7 +35,7 @@ def describe(box: Box, env: dict[str, str], folder: Path, name: str, uid: int) -
     limits = box.limits
     return {
         "id": name, "once": False, "folder": str(folder), "scratch": str(folder / "scratch"), "log": "",
-        "command": box.command, "cwd": box.cwd, "home": "/home",
+        "command": direct(box.command), "cwd": box.cwd, "home": "/home",
         "env": {"PATH": PATH, "HOME": "/home", "LANG": "C.UTF-8"} | env,
         "mounts": tuple((str(Path(mount.source).resolve()), mount.target, mount.mode) for mount in box.mounts),
         "reach": box.reach, "without": (), "uid": uid, "users": 0,
@@ -40,6 +43,14 @@ def describe(box: Box, env: dict[str, str], folder: Path, name: str, uid: int) -
         "file": limits.file, "disk": limits.disk, "output": limits.log,
         "port": box.port, "grace": box.grace, "terminal": -1, "input": -1,
     }  # fmt: skip
+
+
+def direct(text: str) -> str:
+    """The command with `exec` before it when it is a simple one, so that signals and exit codes are the program's own
+    and not a shell's."""
+    first = text.split(maxsplit=1)[0] if text.strip() else ""
+    simple = first and "=" not in first and first not in BUILTINS and not SHELL.search(text)
+    return f"exec {text.lstrip()}" if simple else text
 
 
 def packed(values: dict[str, object]) -> bytes:

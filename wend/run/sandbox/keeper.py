@@ -18,6 +18,8 @@ from .loop import READ, Loop
 from .reach import Reach
 
 ENOUGH = 64 * 2**10
+LOOK = 0.5  # seconds
+PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 class Keeper:
@@ -30,6 +32,7 @@ class Keeper:
         self.log = Stream(1, job.output) if job.once else Log(job.log, job.output)
         self.child = 0
         self.heard: set[int] = set()
+        self.proc = -1
 
     def run(self) -> None:
         """Start the command and stay until it ended; never returns."""
@@ -47,6 +50,8 @@ class Keeper:
         self.loop.watch(self.output, READ, self.read)
         self.loop.watch(self.signals, READ, self.signal)
         self.loop.watch(channel.fileno(), READ, self.hear)
+        if self.job.memory and not self.group.has("memory"):
+            self.weigh()
         if self.job.once:
             self.loop.watch(self.report, 0, lambda events: os._exit(1))
         while True:
@@ -86,10 +91,10 @@ class Keeper:
 
     def network(self, text: str, fds: tuple[int, ...]) -> None:
         """Take over the box's network: its calls, its lookups, its view of /proc."""
-        listener, inside, proc = fds
+        listener, inside, self.proc = fds
         if landlock.version() < 4 and not can_pin():
             self.tell("missing pin: a connection, once made, is not tied to its peer on this kernel")
-        broker = Broker(self.loop, listener, proc, Reach(self.port, self.job.reach), self.serving)
+        broker = Broker(self.loop, listener, self.proc, Reach(self.port, self.job.reach), self.serving)
         broker.heard = self.note
         relay = names.Relay(self.loop, _socket.socket(fileno=inside))
         broker.names = relay.first
@@ -99,6 +104,13 @@ class Keeper:
         if port not in self.heard and len(self.heard) < 64:
             self.heard.add(port)
             self.tell(f"listens {port}")
+
+    def weigh(self) -> None:
+        """Where no memory group can be had: look twice a second, and end what holds more than it may."""
+        if self.proc >= 0 and resident(self.proc) > (self.job.memory or 0):
+            self.tell("oom")
+            self.send(kernel.KILL)
+        self.loop.at("weigh", time.monotonic() + LOOK, self.weigh)
 
     def signal(self, events: int) -> None:
         number = kernel.read_signal(self.signals)
@@ -148,6 +160,21 @@ class Keeper:
             self.log.close()
         finally:
             os._exit(0)
+
+
+def resident(proc: int) -> int:
+    """Bytes that all processes of a /proc but the first hold for themselves."""
+    total = 0
+    for name in os.listdir(proc):
+        if name.isdigit() and name != "1":
+            try:
+                fd = os.open(f"{name}/statm", os.O_RDONLY | os.O_CLOEXEC, dir_fd=proc)
+            except OSError:
+                continue  # it ended meanwhile
+            _, held, shared = os.read(fd, 128).split()[:3]
+            total += (int(held) - int(shared)) * PAGE
+            os.close(fd)
+    return total
 
 
 # ---------------------------------------------------------------------------------------------- becoming the command

@@ -30,6 +30,20 @@ class Life:
         os.close(told)
         os.waitpid(middle, 0)
         self.rest = b""
+        self.group = group
+        self.outweighed = False
+        self.outcome: int | None = None
+
+    def learn(self, word: str, text: str) -> None:
+        """Take note of how it ended."""
+        if word == "oom":
+            self.outweighed = True
+        elif word == "exit":
+            self.outcome = int(text)
+
+    def oom(self) -> bool:
+        """True when it ended because the kernel, or the keeper, took it for want of memory."""
+        return self.outcome != 0 and (self.outweighed or self.group.ooms() > self.ooms)
 
     def news(self) -> list[str] | None:
         """The lines that have come; None when the keeper is gone."""

@@ -23,7 +23,6 @@ class Once:
         self.job = job
         self.loop = Loop()
         self.reason = ""
-        self.outcome: int | None = None
 
     def run(self) -> None:
         job = self.job
@@ -48,9 +47,8 @@ class Once:
             self.over()
         for line in lines or []:
             word, _, text = line.partition(" ")
-            if word == "exit":
-                self.outcome = int(text)
-            elif word == "fail":
+            self.life.learn(word, text)
+            if word == "fail":
                 self.reason = text
 
     def signal(self, events: int) -> None:
@@ -78,9 +76,8 @@ class Once:
         self.loop.at("disk", now + max(0.5, 10 * (now - began)), self.measure)
 
     def over(self) -> None:
-        oom = self.group.ooms() > self.life.ooms and self.outcome != 0
-        code = -9 if self.outcome is None else self.outcome
-        if os.write(1, f"X {code} {int(oom)} {self.reason}\n".encode()) < 0:
+        code = -9 if self.life.outcome is None else self.life.outcome
+        if os.write(1, f"X {code} {int(self.life.oom())} {self.reason}\n".encode()) < 0:
             return
         clear(self.group, self.job.folder)
 

@@ -92,7 +92,6 @@ class Shim:
 
     def begin(self) -> None:
         self.life = Life(self.job, self.group, self.serving, self.port)
-        self.outcome: int | None = None
         state = self.state
         state.keeper = [self.life.pid, kernel.started(self.life.pid)] if self.life.pid else []
         state.started, state.phase, state.listens, state.missing = time.time(), "starting", [], []
@@ -116,14 +115,13 @@ class Shim:
             state.listens = [*state.listens, int(text)]
         elif word in ("missing", "fail"):
             state.missing = [*state.missing, text]
-        elif word == "exit":
-            self.outcome = int(text)
+        self.life.learn(word, text)
         state.save()
 
     def over(self) -> None:
         """The keeper is gone, and with it all it kept. Say how it ended, and begin again or leave."""
         state = self.state
-        state.exit = ending(self.outcome, self.group.ooms() > self.life.ooms)
+        state.exit = ending(self.life.outcome, self.life.oom())
         state.pid, state.phase = None, "exited" if self.stopping else "backoff"
         if self.serving >= 0:
             hush(self.serving)
@@ -167,7 +165,7 @@ def ending(outcome: int | None, oom: bool) -> dict[str, Plain]:
     """How a life ended, in the words of `Exit`. Without word from the keeper, it was killed with its command."""
     number = 9 if outcome is None else -outcome if outcome < 0 else None
     code = outcome if outcome is not None and outcome >= 0 else None
-    return {"code": code, "signal": number, "oom": oom and outcome != 0, "at": time.time()}
+    return {"code": code, "signal": number, "oom": oom, "at": time.time()}
 
 
 def hush(serving: int) -> None:
