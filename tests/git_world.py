@@ -19,7 +19,7 @@ from starlette.applications import Starlette
 from wend import git
 from wend.errors import Refused
 from wend.pipe import Limits
-from wend.receive import HookServer, Push, Say
+from wend.receive import HookServer, Push, Say, check_turn, land
 from wend.repos import Repos
 from wend.tree import Budget
 
@@ -47,10 +47,21 @@ class Engine:
     pushes: list[Push] = field(default_factory=list)
     error: Exception | None = None
     gate: threading.Event | None = None
+    repos: Repos | None = None
+    turn: threading.Lock = field(default_factory=threading.Lock)
     done: int = 0
 
     def push(self, push: Push, say: Say) -> None:
         self.pushes.append(push)
+        if not self.repos:
+            self.deploy(push, say)
+            return
+        with self.turn:
+            check_turn(self.repos, push)
+            self.deploy(push, say)
+            land(self.repos, push)
+
+    def deploy(self, push: Push, say: Say) -> None:
         say(f"building {push.new[:7]}")
         if self.gate:
             assert self.gate.wait(10)
@@ -125,6 +136,11 @@ class Work:
         assert code is None or done.returncode == code, text
         return text.strip()
 
+    def raw(self, *words: str, feed: bytes) -> bytes:
+        return subprocess.run(
+            ["git", *words], cwd=self.path, env=CLIENT, input=feed, capture_output=True, timeout=60, check=True
+        ).stdout
+
     def commit(self, files: dict[str, str], message: str = "work") -> str:
         for name, text in files.items():
             (self.path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -133,16 +149,18 @@ class Work:
         self("commit", "-qm", message)
         return self("rev-parse", "HEAD")
 
-    def push(self, *words: str, app: str = "hello", code: int = 0, token: str = TOKEN) -> str:
-        return self("push", *(word for word in words if word.startswith("-")), self.world.url(app, token),
-                    *([word for word in words if not word.startswith("-")] or ["HEAD:refs/heads/main"]), code=code)  # fmt: skip
+    def push(self, *words: str, app: str = "hello", code: int | None = 0, token: str = TOKEN) -> str:
+        flags = [word for word in words if word.startswith("-")]
+        refs = [word for word in words if not word.startswith("-")] or ["HEAD:refs/heads/main"]
+        return self("push", *flags, self.world.url(app, token), *refs, code=code)
 
     def object(self, kind: str, data: bytes) -> str:
         return self("hash-object", "-w", "-t", kind, "--literally", "--stdin", feed=data)
 
     def tree(self, *entries: tuple[str, bytes, str]) -> str:
         """A tree of (mode, name, id), however hostile."""
-        return self.object("tree", b"".join(mode.encode() + b" " + name + b"\0" + bytes.fromhex(oid) for mode, name, oid in entries))
+        lines = (mode.encode() + b" " + name + b"\0" + bytes.fromhex(oid) for mode, name, oid in entries)
+        return self.object("tree", b"".join(lines))
 
     def head(self, tree: str) -> str:
         """A commit of this tree on top of main, checked out by nobody."""
@@ -156,8 +174,8 @@ def world(tmp: Path, budget: Budget | None = None, limits: Limits | None = None)
     hooks = HookServer(repos, budget)
 
     def who(header: str | None) -> str:
-        known = {base64.b64encode(f"x:{token}".encode()).decode(): name for token, name in ((TOKEN, "ann"), ("bobs", "bob"))}
-        actor = known.get((header or "").removeprefix("Basic "))
+        given = base64.b64decode((header or "").removeprefix("Basic ")).decode()
+        actor = {f"x:{TOKEN}": "ann", "x:bobs": "bob"}.get(given)
         if not actor:
             raise Refused("this token is not known", "wend login")
         return actor
@@ -169,6 +187,7 @@ def world(tmp: Path, budget: Budget | None = None, limits: Limits | None = None)
     door = git.GitDoor(who, allow, repos.open, engine.push, hooks, limits or Limits())
     server = uvicorn.Server(uvicorn.Config(Starlette(routes=git.routes(door)), log_level="warning", lifespan="off"))
     listener = socket.create_server(("127.0.0.1", 0))
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio sets it only on sockets it made itself
     hooks.start()
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()

@@ -128,22 +128,31 @@ def objection(this: Change, branch: str, live: bool, forced: bool, options: dict
 
 def check_turn(repos: Repos, push: Push) -> None:
     """Raise Conflict when the branch has moved to something this push does not contain. A deploy engine that queues
-    pushes calls it again when its turn has come."""
-    now = repos.ref(push.repo, push.ref)
+    pushes calls it when their turn has come, and `land` before it gives the turn away."""
+    in_turn(repos, push, repos.ref(push.repo, push.ref))
+
+
+def in_turn(repos: Repos, push: Push, now: str) -> None:
     if now not in (push.old, push.new) and (now == NONE or not repos.contains(push.repo, now, push.new)):
         raise Conflict(f"somebody pushed {now[:9]} meanwhile", "git pull --rebase, then push again")
 
 
+def reflog(push: Push) -> str:
+    """What the branch's log says of this move."""
+    why = f", forced: {push.options.get('reason', '')}" if push.forced else ""
+    return pkt.one_line(f"push by {push.actor}{why}")
+
+
 def land(repos: Repos, push: Push) -> None:
     """Make the branch say what is live. Repeating it changes nothing."""
-    why = pkt.one_line(f"push by {push.actor}" + (f", forced: {push.options.get('reason', '')}" if push.forced else ""))
+    now = push.old
     for _ in range(5):
-        now = repos.ref(push.repo, push.ref)
         if now == push.new:
             return
         with suppress(Conflict):
-            repos.move(push.repo, push.ref, push.new, now, why)
+            repos.move(push.repo, push.ref, push.new, now, reflog(push))
             return
+        now = repos.ref(push.repo, push.ref)
     raise Conflict(f"{push.ref} keeps moving", "push again")
 
 
@@ -251,11 +260,9 @@ class HookServer:
     def proc_receive(self, session: Session, given: BinaryIO, answer: BinaryIO, say: Say) -> None:
         """Speak git's proc-receive protocol: take the branches' changes, answer each with ok or the reason why not."""
         features = pkt.read_until_flush(given)[0].partition(b"\0")[2].split()
-        answer.write(pkt.packet(b"version=1\0push-options atomic\n") + pkt.FLUSH)
+        answer.write(pkt.packet(b"version=1\0atomic\n") + pkt.FLUSH)
         answer.flush()
         changes = [change(line) for line in pkt.read_until_flush(given)]
-        if b"push-options" in features:
-            pkt.read_until_flush(given)
         verdicts = self.verdicts(session, changes, b"atomic" in features, say)
         for ref, why in verdicts.items():
             line = f"ng {ref} {pkt.one_line(why)}" if why else f"ok {ref}"
@@ -267,27 +274,28 @@ class HookServer:
         """Act on each change; ref → reason, empty when it was done. The deploy comes first: with --atomic the rest
         depends on it."""
         branch = self.repos.branch(session.repo)
-        live = self.repos.any_branch(session.repo)
+        here = self.repos.branches(session.repo)
+        live = bool(here)
         branch = choose(changes, branch, live, session.tips)
         reasons: dict[str, str] = {}
         for this in sorted(changes, key=lambda this: this.branch != branch):
-            live = live or this.branch == branch
             if atomic and any(reasons.values()):
                 reasons[this.ref] = "atomic push failed"
             else:
-                reasons[this.ref] = self.verdict(session, this, branch, live, say)
+                reasons[this.ref] = self.verdict(session, this, branch, here, say)
         return reasons
 
-    def verdict(self, session: Session, this: Change, branch: str, live: bool, say: Say) -> str:
+    def verdict(self, session: Session, this: Change, branch: str, here: dict[str, str], say: Say) -> str:
         """Deploy, keep or delete one branch; the reason when that was refused."""
         tip = session.tips.get(this.new)
         forced = bool(tip and tip.forced)
-        why = objection(this, branch, live, forced, session.options)
+        why = objection(this, branch, bool(here), forced, session.options)
         if why:
             return why
         try:
             if this.branch == branch and tip:
-                self.deploy(session, this, tip, say)
+                self.deploy(session, this, tip, here.get(this.ref, NONE), say)
+                here[this.ref] = this.new
             else:
                 self.repos.move(session.repo, this.ref, this.new, this.old, pkt.one_line(f"push by {session.actor}"))
                 if this.new != NONE:
@@ -296,14 +304,15 @@ class HookServer:
             return f"{error.message} ({error.hint})" if error.hint else error.message
         return ""
 
-    def deploy(self, session: Session, this: Change, tip: Tip, say: Say) -> None:
+    def deploy(self, session: Session, this: Change, tip: Tip, now: str, say: Say) -> None:
         push = Push(
             session.app, session.actor, this.ref, this.old, this.new, tip.tree,
             session.options, session.repo, session.ticket, tip.forced,
         )  # fmt: skip
-        check_turn(self.repos, push)
+        in_turn(self.repos, push, now)
         session.push(push, say)
-        land(self.repos, push)
+        with suppress(Conflict):  # an engine with a queue has landed it, and somebody may be ahead of us by now
+            self.repos.move(push.repo, push.ref, push.new, now, reflog(push))
         self.repos.set_branch(session.repo, tip.branch or push.ref.removeprefix("refs/heads/"))
 
 
