@@ -132,9 +132,10 @@ class Repos:
         """The commit a ref points to, or forty zeros."""
         return self.run(repo, "rev-parse", "--verify", "--quiet", ref, ok=(0, 1)).decode().strip() or NONE
 
-    def any_branch(self, repo: Path) -> bool:
-        """Whether any branch is here: nothing is kept before the first deploy went live."""
-        return bool(self.run(repo, "for-each-ref", "--count=1", "refs/heads"))
+    def branches(self, repo: Path) -> dict[str, str]:
+        """Every branch's ref and commit. There is none before the first deploy went live."""
+        said = self.run(repo, "for-each-ref", "--format=%(refname) %(objectname)", "refs/heads")
+        return dict(line.rsplit(" ", 1) for line in said.decode("utf-8", "surrogateescape").splitlines())
 
     def file(self, repo: Path, commit: str, name: str, most: int = 2**20) -> bytes | None:
         """A file of a commit, or None when there is none. Raises Invalid when it has more than `most` bytes."""
