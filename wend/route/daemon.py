@@ -17,6 +17,10 @@ from wend.errors import Down
 
 USER = 65533  # Envoy's own uid and gid when we are root: no account has it, so it owns nothing but its socket
 LOG_BYTES = 2**20
+LINUX = sys.platform.startswith("linux")
+# Envoy resolves every path it reads to its real name, for which it would need to search the folders above; names under
+# /dev/fd are the exception it makes. Standard input is our folder.
+HERE = "/dev/fd/0" if LINUX else "."
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class Process:
 
 def born(pid: int) -> str:
     """When the process started, as the kernel tells it; empty when it is gone or only waits to be buried."""
-    if not sys.platform.startswith("linux"):
+    if not LINUX:
         command = ["ps", "-o", "lstart=", "-p", str(pid)]
         return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
     try:
@@ -65,17 +69,27 @@ def low_port(port: int) -> bool:
     return 0 < port < (int(limit.read_text()) if limit.exists() else 1024)
 
 
-def port_free(listen: tuple[str, int]) -> None:
-    """Raises Down when something else listens there (Envoy would only say so in its log)."""
+def port_free(listen: tuple[str, int], patience: float = 0) -> None:
+    """Raises Down when something else listens there (Envoy would only say so in its log). `patience`: seconds to wait
+    for it; a killed Envoy is buried a moment before its sockets are."""
     host, port = listen
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    deadline = time.monotonic() + patience
+    while (problem := bind_problem(listen)) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    if problem:
+        hint = f"choose another with `wend up --edge {host}:{port + 1}`, or see who has it with `ss -ltnp`"
+        raise Down(f"the edge cannot listen on {host}:{port}: {problem}", hint)
+
+
+def bind_problem(listen: tuple[str, int]) -> str:
+    family = socket.AF_INET6 if ":" in listen[0] else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(listen)
         except OSError as error:
-            hint = f"choose another with `wend up --edge {host}:{port + 1}`, or see who has it with `ss -ltnp`"
-            raise Down(f"the edge cannot listen on {host}:{port}: {error.strerror}", hint) from error
+            return str(error.strerror or error)
+    return ""
 
 
 def prepare(folder: Path, own_user: bool) -> None:
@@ -91,30 +105,32 @@ def prepare(folder: Path, own_user: bool) -> None:
 
 
 def start(folder: Path, workers: int, port: int) -> Process:
-    """Start Envoy in the folder, in a session of its own, so that nothing that ends us ends it."""
-    own_user = os.geteuid() == 0 and not low_port(port)
+    """Start Envoy in the folder, in a session of its own, so that nothing that ends us ends it.
+
+    It gets the folder and its own program as open descriptors: the folders above both may be closed to its user."""
+    own_user = LINUX and os.geteuid() == 0 and not low_port(port)
     prepare(folder, own_user)
-    flags = ["-c", "./bootstrap.json", "--disable-hot-restart", "-l", "warning", "--concurrency", str(workers)]
-    program = os.open(binary(), os.O_RDONLY)
+    flags = ["-c", f"{HERE}/bootstrap.json", "--disable-hot-restart", "-l", "warning", "--concurrency", str(workers)]
+    program, here = os.open(binary(), os.O_RDONLY), os.open(folder, os.O_RDONLY)
     try:
-        # by descriptor where that works: the folder it is installed in may be closed to Envoy's own user
-        name = f"/proc/self/fd/{program}" if sys.platform.startswith("linux") else str(binary())
-        identity = {"user": USER, "group": USER, "extra_groups": []} if own_user else {}
         with (folder / "log").open("ab") as log:
             child = subprocess.Popen(
                 ["envoy", *flags],
-                executable=name,
+                executable=f"/proc/self/fd/{program}" if LINUX else binary(),
                 pass_fds=[program],
                 cwd=folder,
                 env={"PATH": "/usr/bin:/bin"},
-                stdin=subprocess.DEVNULL,
+                stdin=here,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                **identity,
+                user=USER if own_user else None,
+                group=USER if own_user else None,
+                extra_groups=[] if own_user else None,
             )
     finally:
         os.close(program)
+        os.close(here)
     process = Process(child.pid, born(child.pid))
     (folder / "pid").write_text(json.dumps({"pid": process.pid, "born": process.born}), encoding="utf-8")
     return process

@@ -55,7 +55,7 @@ class Envoy:
             if running and running.alive() and not (same and self.answers()):
                 daemon.stop(running)
             if not self.alive():
-                daemon.port_free(self.listen)
+                daemon.port_free(self.listen, patience=2 if running else 0)
                 self.wait_ready(daemon.start(self.folder, self.workers, self.listen[1]))
             self.settle()
 
@@ -82,7 +82,7 @@ class Envoy:
         for name, empty in (("cds", []), ("rds", [xds.route_configuration([], self.hops)])):
             if not self.path(name).exists():
                 self.write(name, xds.response(1, empty))
-        wanted = xds.bootstrap(self.listen, self.hops)
+        wanted = xds.bootstrap(self.listen, self.hops, daemon.HERE)
         same = self.path("bootstrap").exists() and self.load("bootstrap") == wanted
         if not same:
             self.write("bootstrap", wanted)
@@ -100,12 +100,18 @@ class Envoy:
             time.sleep(0.01)
 
     def settle(self) -> None:
-        """See that it serves what the files say (a change may have been cut off between them and us)."""
+        """See that it serves what the files say, and that the files say no more than that: a change may have been cut
+        off half-way, or an older version of us may have written them."""
+        hosts, known = self.read()
+        named = xds.named_clusters(hosts)
+        self.agree("cds", [resource for name, resource in known.items() if name in named])
+        self.agree("rds", [xds.route_configuration(hosts.values(), self.hops)])
+
+    def agree(self, name: str, resources: list[xds.Json]) -> None:
+        there = self.load(name)
         with Admin(self.folder) as admin:
-            for name in ("cds", "rds"):
-                wanted = self.load(name)["version_info"]
-                if admin.version(name) != wanted:
-                    self.publish(name, self.load(name)["resources"])
+            if there["resources"] != resources or admin.version(name) != there["version_info"]:
+                self.publish(name, resources)
 
     # ------------------------------------------------------------------------------------------ the routes
 
@@ -198,7 +204,7 @@ class Envoy:
             raise Down(f"{self.path(name)} cannot be read: {error}", hint) from error
 
     def write(self, name: str, data: xds.Json) -> None:
-        """All or nothing, also when the power fails: written beside it, synced, moved over it, and the folder synced."""
+        """All or nothing, also when the power fails: written beside it, synced, moved over it, folder synced."""
         beside = self.folder / f"{name}.json.new"
         try:
             with beside.open("wb") as file:
@@ -243,12 +249,8 @@ class Envoy:
         the newest every 5 s."""
         with Admin(self.folder) as admin:
             found = admin.stats(f"^cluster\\.{app}/\\d%2B\\.upstream_rq_time$", histograms=True)
-        return {
-            int(one["name"].split("/")[1].split(".")[0]): [
-                (float(b["upper_bound"]), int(b["cumulative"])) for b in one["buckets"]
-            ]
-            for one in (found[0]["histograms"] if found else [])
-        }
+        seen: list[xds.Json] = found[0]["histograms"] if found else []
+        return {int(one["name"].split("/")[1].split(".")[0]): buckets(one) for one in seen}
 
     def drain(self, app: str, release: int, seconds: float) -> bool:
         deadline = time.monotonic() + seconds
@@ -259,3 +261,8 @@ class Envoy:
                     return False
                 time.sleep(0.005)
         return True
+
+
+def buckets(histogram: xds.Json) -> list[tuple[float, int]]:
+    listed: list[xds.Json] = histogram["buckets"]
+    return [(float(one["upper_bound"]), int(one["cumulative"])) for one in listed]

@@ -21,8 +21,8 @@ MAX_CONNECTIONS = 10_000
 # An app's own keep-alive is at least 2 s in every server we know (gunicorn 2, Node and uvicorn 5); closing ours first
 # is what keeps a request from being written into a connection that the app is just closing.
 UPSTREAM_IDLE = "1s"
-# RFC 9110 9.2.2: a proxy may repeat only what is idempotent, so only these are repeated once the app may have seen them.
-REPEATABLE = "GET|HEAD|OPTIONS|TRACE"
+# RFC 9110 9.2.2: a proxy may repeat only what is idempotent; of that, these two are all that is common
+REPEATABLE = ("GET", "HEAD")
 UNSENT = "connect-failure,refused-stream,reset-before-request"
 
 
@@ -37,13 +37,13 @@ def plugin(name: str, kind: str, /, **fields: Any) -> Json:
 # ---------------------------------------------------------------------------------------------- bootstrap
 
 
-def bootstrap(listen: tuple[str, int], hops: int) -> Json:
-    """The start-up file. All paths are relative: Envoy runs inside its own folder, whose path may be of any length."""
+def bootstrap(listen: tuple[str, int], hops: int, here: str) -> Json:
+    """The start-up file. `here` is what Envoy calls its own folder, whose real path may be of any length."""
     return {
         "node": {"id": "wend", "cluster": "wend"},
         "admin": {"address": {"pipe": {"path": "./admin/sock", "mode": 0o600}}},
-        "dynamic_resources": {"cds_config": watched("cds.json")},
-        "static_resources": {"listeners": [listener(listen, hops)]},
+        "dynamic_resources": {"cds_config": watched(f"{here}/cds.json")},
+        "static_resources": {"listeners": [listener(listen, hops, here)]},
         "stats_config": {
             "use_all_default_tags": False,
             "stats_matcher": {"inclusion_list": {"patterns": kept_stats()}},
@@ -52,8 +52,8 @@ def bootstrap(listen: tuple[str, int], hops: int) -> Json:
     }
 
 
-def watched(name: str) -> Json:
-    return {"path_config_source": {"path": f"./{name}"}, "resource_api_version": "V3"}
+def watched(path: str) -> Json:
+    return {"path_config_source": {"path": path}, "resource_api_version": "V3"}
 
 
 def kept_stats() -> list[Json]:
@@ -73,22 +73,22 @@ def connection_limit() -> Json:
     )
 
 
-def listener(listen: tuple[str, int], hops: int) -> Json:
+def listener(listen: tuple[str, int], hops: int, here: str) -> Json:
     return {
         "name": "edge",
         "address": address(*listen),
         "enable_reuse_port": False,  # with it, a second process could quietly take a share of the requests
         "per_connection_buffer_limit_bytes": 64 * 2**10,
-        "filter_chains": [{"filters": [{"name": "http", "typed_config": connection_manager(hops)}]}],
+        "filter_chains": [{"filters": [{"name": "http", "typed_config": connection_manager(hops, here)}]}],
     }
 
 
-def connection_manager(hops: int) -> Json:
+def connection_manager(hops: int, here: str) -> Json:
     return typed(
         "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         stat_prefix="edge",
         codec_type="HTTP1",
-        rds={"route_config_name": "routes", "config_source": watched("rds.json")},
+        rds={"route_config_name": "routes", "config_source": watched(f"{here}/rds.json")},
         http_filters=[plugin("router", "extensions.filters.http.router.v3.Router", suppress_envoy_headers=True)],
         upgrade_configs=[{"upgrade_type": "websocket"}],
         http_protocol_options={"accept_http_10": True},
@@ -106,6 +106,7 @@ def connection_manager(hops: int) -> Json:
         },
         request_headers_timeout="15s",
         stream_idle_timeout="300s",
+        delayed_close_timeout="0.2s",
         local_reply_config={"mappers": [unanswered()]},
     )
 
@@ -137,7 +138,7 @@ def cluster_name(app: str, release: int) -> str:
 
 
 def cluster(app: str, release: int, backend: Backend) -> Json:
-    """One release as a cluster. The limits are per release: high enough for many open websockets, and never unbounded."""
+    """One release as a cluster. The limits leave room for many open websockets, and are never none."""
     name = cluster_name(app, release)
     most = {"max_connections": 4096, "max_pending_requests": 4096, "max_requests": 4096, "max_retries": 1024}
     endpoints = [{"endpoint": {"address": address(host, port)}} for host, port in backend.endpoints]
@@ -183,12 +184,17 @@ def routes(app: str, weights: Mapping[int, int]) -> list[Json]:
         text = f"{app} has no release in traffic at the moment. Its owner sees why with: wend ps {app}\n"
         return [{"match": {"prefix": "/"}, "direct_response": answer(503, text), **marked("no-release")}]
     target = forward(app, weights)
-    method = {"name": ":method", "string_match": {"safe_regex": {"regex": REPEATABLE}}}
     repeat = {"retry_on": f"{UNSENT},reset", "num_retries": 2}
-    return [
-        {"match": {"prefix": "/", "headers": [method]}, "route": {**target, "retry_policy": repeat}},
-        {"match": {"prefix": "/"}, "route": {**target, "retry_policy": {"retry_on": UNSENT, "num_retries": 2}}},
+    repeatable = [
+        {"match": {"prefix": "/", "headers": [method(name)]}, "route": {**target, "retry_policy": repeat}}
+        for name in REPEATABLE
     ]
+    others = {"match": {"prefix": "/"}, "route": {**target, "retry_policy": {"retry_on": UNSENT, "num_retries": 2}}}
+    return [*repeatable, others]
+
+
+def method(name: str) -> Json:
+    return {"name": ":method", "string_match": {"exact": name}}
 
 
 def forward(app: str, weights: Mapping[int, int]) -> Json:
