@@ -1,0 +1,50 @@
+"""Tokens and the one authorize: deny by default."""
+
+from __future__ import annotations
+
+import pytest
+
+from wend import auth
+
+
+@pytest.mark.parametrize(
+    ("scopes", "verb", "target", "allowed"),
+    [
+        ((), "app.read", "a", False),
+        (("*",), "app.destroy", "a", True),
+        (("app.read",), "app.read", "a", True),
+        (("app.read",), "app.read", None, True),
+        (("app.read",), "app.push", "a", False),
+        (("app.read:a",), "app.read", "a", True),
+        (("app.read:a",), "app.read", "b", False),
+        (("app.read:a",), "app.read", None, False),
+        (("app.*",), "app.destroy", "b", True),
+        (("app.*:a",), "app.destroy", "b", False),
+        (("app.*",), "ledger.read", None, False),
+        (("app.rea",), "app.read", "a", False),
+        (("app.read:",), "app.read", "a", False),
+    ],
+)
+def test_scopes(scopes: tuple[str, ...], verb: str, target: str | None, allowed: bool) -> None:
+    assert auth.permits(scopes, verb, target) is allowed
+
+
+def test_nobody_gives_away_more_than_they_have() -> None:
+    assert auth.covered(("*",), "*")
+    assert auth.covered(("app.*",), "app.push:a")
+    assert not auth.covered(("app.push:a",), "app.push")
+    assert not auth.covered(("app.*",), "*")
+
+
+def test_a_token_with_a_typo_is_not_well_formed() -> None:
+    token = auth.make_token("human")
+    assert auth.well_formed(token)
+    last = token[-7]
+    assert not auth.well_formed(token[:-7] + ("a" if last != "a" else "b") + token[-6:])
+    assert not auth.well_formed(token + "x")
+    assert not auth.well_formed("")
+    assert auth.make_token("human") != token
+
+
+def test_every_verb_says_what_it_allows() -> None:
+    assert all(words for words in auth.VERBS.values())

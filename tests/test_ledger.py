@@ -1,0 +1,261 @@
+"""The ledger's contract: nothing is lost, nothing is doubled, and any tampering is found."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from wend.errors import Conflict, Invalid, Refused
+from wend.events import KINDS, Fact
+from wend.ledger.chain import Checkpoint, Signer, genuine, text_hash
+from wend.ledger.sqlite import Sqlite
+from wend.state import SCHEMA
+from wend.state.reducers import REDUCERS, reduce
+from wend.state.tables import APPS, META
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Sqlite]:
+    opened = Sqlite(tmp_path / "wend.db", META, reduce, SCHEMA)
+    yield opened
+    opened.close()
+
+
+def made(name: str, **more: object) -> Fact:
+    return Fact("app_created", f"app/{name}", {"branch": "main"}, actor="ada", app=name, **more)  # type: ignore[arg-type]
+
+
+def names(ledger: Sqlite) -> list[str]:
+    with ledger.query() as db:
+        return list(db.execute(sa.select(APPS.c.name).order_by(APPS.c.name)).scalars())
+
+
+def test_append_then_read_and_the_table_is_filled(ledger: Sqlite) -> None:
+    events = ledger.append([made("one"), made("two")])
+    assert [event.seq for event in events] == [1, 2]
+    assert ledger.read() == events
+    assert names(ledger) == ["one", "two"]
+    assert ledger.verify() == 2
+
+
+def test_repeating_an_id_changes_nothing(ledger: Sqlite) -> None:
+    ledger.append([made("one", id="same")])
+    assert ledger.append([made("one", id="same")]) == []
+    assert ledger.head()[0] == 1
+
+
+def test_a_reducer_that_fails_leaves_no_event(ledger: Sqlite) -> None:
+    ledger.append([made("one")])
+    with pytest.raises(sa.exc.IntegrityError):
+        ledger.append([made("two"), made("one")])
+    assert ledger.head()[0] == 1
+    assert names(ledger) == ["one"]
+
+
+def test_unknown_kind_is_refused(ledger: Sqlite) -> None:
+    with pytest.raises(Invalid, match="nonsense"):
+        ledger.append([Fact("nonsense", "x")])
+
+
+def test_expect_is_optimistic_concurrency(ledger: Sqlite) -> None:
+    ledger.append([made("one")], expect=("app/one", 0))
+    with pytest.raises(Conflict):
+        ledger.append([made("one")], expect=("app/one", 0))
+
+
+def test_update_and_delete_are_refused_by_the_file_itself(ledger: Sqlite, tmp_path: Path) -> None:
+    ledger.append([made("one")])
+    raw = sqlite3.connect(tmp_path / "wend.db")
+    for words in ("UPDATE ledger SET actor = 'eve'", "DELETE FROM ledger"):
+        with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+            raw.execute(words)
+    raw.close()
+
+
+TAMPER = {
+    "edit data": ("UPDATE ledger SET data = '{}' WHERE seq = 2", "event 2 is not as written"),
+    "edit actor": ("UPDATE ledger SET actor = 'eve' WHERE seq = 1", "event 1 is not as written"),
+    "edit time": ("UPDATE ledger SET at = at + 1 WHERE seq = 3", "event 3 is not as written"),
+    "not JSON": ("UPDATE ledger SET data = '{' WHERE seq = 2", "event 2 is not as written"),
+    "delete first": ("DELETE FROM ledger WHERE seq = 1", "event 1 is missing"),
+    "delete middle": ("DELETE FROM ledger WHERE seq = 2", "event 2 is missing"),
+    "swap": ("UPDATE ledger SET seq = 6 - seq WHERE seq IN (2, 4); ", "event 2 is not as written"),
+}
+
+
+@pytest.mark.parametrize("how", TAMPER)
+def test_tampering_is_found_at_the_event(ledger: Sqlite, tmp_path: Path, how: str) -> None:
+    ledger.append([made(f"app{number}") for number in range(1, 6)])
+    words, expected = TAMPER[how]
+    raw = sqlite3.connect(tmp_path / "wend.db")
+    raw.executescript("DROP TRIGGER ledger_no_update; DROP TRIGGER ledger_no_delete;")
+    if how == "swap":
+        words = "UPDATE ledger SET seq = 99 WHERE seq = 2; UPDATE ledger SET seq = 2 WHERE seq = 4; UPDATE ledger SET seq = 4 WHERE seq = 99;"
+    raw.executescript(words)
+    raw.close()
+    with pytest.raises(Refused, match=expected):
+        ledger.verify()
+
+
+def test_a_cut_off_tail_shows_against_a_checkpoint(ledger: Sqlite, tmp_path: Path) -> None:
+    signer = Signer(tmp_path / "key")
+    ledger.append([made("one"), made("two"), made("three")])
+    checkpoint = signer.sign(ledger.head())
+    raw = sqlite3.connect(tmp_path / "wend.db")
+    raw.executescript("DROP TRIGGER ledger_no_delete; DELETE FROM ledger WHERE seq = 3;")
+    raw.close()
+    assert ledger.verify() == 2, "the chain alone cannot know"
+    with pytest.raises(Refused, match="cut off"):
+        ledger.verify((checkpoint.seq, checkpoint.hash))
+
+
+def test_checkpoints_are_signed(tmp_path: Path) -> None:
+    signer = Signer(tmp_path / "key")
+    checkpoint = Checkpoint.parse(str(signer.sign((7, "ab" * 32))))
+    assert genuine(checkpoint, signer.public())
+    assert not genuine(Checkpoint(8, checkpoint.hash, checkpoint.signature), signer.public())
+    assert (tmp_path / "key").stat().st_mode & 0o077 == 0
+
+
+def test_rebuilding_yields_identical_tables(ledger: Sqlite) -> None:
+    history(ledger)
+    before = dump(ledger)
+    assert any(before.values())
+    ledger.rebuild()
+    assert dump(ledger) == before
+
+
+def history(ledger: Sqlite) -> None:
+    """One event of every kind that has a reducer, so that none is forgotten here."""
+    release = {"deploy": "d1", "release": 1, "artifact": "a", "path": "p", "commit": "c", "config": {"A": "1"}}
+    release |= {"secrets": {"S": {"version": 1, "hash": "h"}}, "env": {}, "processes": {}, "command": None}
+    data: dict[str, dict[str, object]] = {
+        "app_created": {"branch": "main"},
+        "branch_set": {"branch": "trunk"},
+        "config_changed": {"set": {"B": "2"}, "unset": ["C"]},
+        "secret_sealed": {"name": "S", "version": 1, "hash": "h"},
+        "secret_changed": {"set": {"S": {"version": 1, "hash": "h"}}, "unset": ["T"]},
+        "deploy_started": {"deploy": "d1", "cause": "push", "commit": "c", "ref": "r", "summary": "s"},
+        "deploy_step_reached": {"deploy": "d1", "step": "built", "ms": 3},
+        "release_created": release,
+        "release_went_live": {"deploy": "d1", "release": 1, "previous": None},
+        "deploy_finished": {"deploy": "d1"},
+        "deploy_failed": {"deploy": "d1", "step": "built", "message": "m", "tail": ["x"]},
+        "release_retired": {"release": 1},
+        "scaled": {"process": "web", "replicas": 2},
+        "replica_exited": {"release": 1, "process": "web", "cause": "exited with code 1"},
+        "run_started": {"run": "r1", "command": "ls"},
+        "run_finished": {"run": "r1", "ended": "exited with code 0", "ms": 5},
+        "token_created": {"token": "t1", "hash": "h", "owner": "ada", "kind": "human", "scopes": ["*"]},
+        "token_revoked": {"token": "t1"},
+    }
+    assert set(data) | {"app_destroyed"} == set(REDUCERS)
+    ledger.append([Fact(kind, "s", about, app="one") for kind, about in data.items()])
+
+
+def dump(ledger: Sqlite) -> dict[str, list[tuple[object, ...]]]:
+    with ledger.query() as db:
+        return {
+            table.name: sorted(tuple(row) for row in db.execute(sa.select(table)))  # type: ignore[type-var]
+            for table in META.sorted_tables
+        }
+
+
+def test_destroying_an_app_leaves_nothing_of_it_in_the_tables(ledger: Sqlite) -> None:
+    history(ledger)
+    ledger.append([Fact("app_destroyed", "app/one", {}, app="one")])
+    left = {name for name, rows in dump(ledger).items() if rows}
+    assert left == {"tokens"}
+
+
+def test_another_schema_number_rebuilds_and_a_higher_one_is_refused(ledger: Sqlite, tmp_path: Path) -> None:
+    ledger.append([made("one")])
+    raw = sqlite3.connect(tmp_path / "wend.db")
+    raw.executescript("UPDATE apps SET branch = 'wrong'; UPDATE meta SET value = '0' WHERE key = 'schema';")
+    again = Sqlite(tmp_path / "wend.db", META, reduce, SCHEMA)
+    with again.query() as db:
+        assert db.execute(sa.select(APPS.c.branch)).scalar() == "main"
+    again.close()
+    raw.executescript(f"UPDATE meta SET value = '{SCHEMA + 1}' WHERE key = 'schema';")
+    raw.close()
+    with pytest.raises(Refused, match="newer Wend"):
+        Sqlite(tmp_path / "wend.db", META, reduce, SCHEMA)
+
+
+def test_texts_can_be_erased_and_the_chain_still_verifies(ledger: Sqlite) -> None:
+    body = b"what ada said"
+    hash = text_hash(body)
+    ledger.append([made("one")], texts={hash: body})
+    assert ledger.text(hash) == body
+    ledger.erase([hash], "ada")
+    assert ledger.text(hash) is None
+    assert ledger.verify() == 2
+
+
+def test_twenty_writers_at_once_make_one_chain(ledger: Sqlite) -> None:
+    def write(number: int) -> None:
+        for index in range(10):
+            ledger.append([made(f"w{number}-{index}")])
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert ledger.verify() == 200
+    assert len(names(ledger)) == 200
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from tests.test_ledger import made
+from wend.ledger.sqlite import Sqlite
+from wend.state import SCHEMA
+from wend.state.reducers import reduce
+from wend.state.tables import META
+ledger = Sqlite(Path(sys.argv[1]), META, reduce, SCHEMA)
+for number in range(100000):
+    ledger.append([made(f"k{number}")])
+    print(number, flush=True)
+"""
+
+
+def test_kill_nine_while_writing_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
+    file = tmp_path / "wend.db"
+    for _ in range(3):
+        file.unlink(missing_ok=True)
+        for rest in tmp_path.glob("wend.db-*"):
+            rest.unlink()
+        writer = subprocess.Popen([sys.executable, "-c", WRITER, str(file)], stdout=subprocess.PIPE, cwd=Path(__file__).parent.parent)
+        assert writer.stdout
+        for line in writer.stdout:
+            if int(line) >= 25:
+                break
+        writer.kill()
+        rest_of_it = writer.stdout.read().split()
+        acknowledged = int(rest_of_it[-1]) + 1 if rest_of_it else 26
+        writer.wait()
+        reopened = Sqlite(file, META, reduce, SCHEMA)
+        assert reopened.verify() in (acknowledged, acknowledged + 1)
+        assert len(names(reopened)) == reopened.head()[0]
+        reopened.close()
+
+
+def test_follow_sees_new_events(ledger: Sqlite) -> None:
+    ledger.append([made("one")])
+    timer = threading.Timer(0.1, lambda: ledger.append([made("two")]))
+    timer.start()
+    batches = list(ledger.follow(0, 0.5))
+    assert [event.app for batch in batches for event in batch] == ["one", "two"]
+
+
+def test_every_reducer_is_of_a_known_kind() -> None:
+    assert set(REDUCERS) <= set(KINDS)
