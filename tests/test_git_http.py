@@ -13,8 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from git_world import TOKEN, Work, World, read, until, world
 
+from tests.git_world import TOKEN, Work, World, read, until, world
 from wend.errors import Refused
 from wend.pipe import Limits
 from wend.receive import short
@@ -23,7 +23,7 @@ from wend.tree import Budget
 PUSH = "Content-Type: application/x-git-receive-pack-request"
 POST = f"POST /git/hello.git/git-receive-pack HTTP/1.1\r\n{PUSH}"
 ASK = "info/refs?service=git-receive-pack"
-ODD = ["..%2f..%2fetc", "%2e%2e", "Hello", "a" * 300, "a%00b", "a%0ab", "-x", "a--b", "hello.git%2f..%2fx", "%F0%9F%92%A9"]
+ODD = ["..%2f..%2fetc", "%2e%2e", "Hello", "a" * 300, "a%00b", "a%0ab", "-x", "a--b", "x.git%2f..%2fx", "%F0%9F%92%A9"]
 
 
 @pytest.fixture

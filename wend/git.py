@@ -13,7 +13,7 @@ import re
 import resource
 from asyncio.subprocess import PIPE
 from collections import Counter
-from collections.abc import Awaitable, Callable, Hashable, Iterator
+from collections.abc import Awaitable, Callable, Generator, Hashable
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -76,7 +76,7 @@ class Slots:
             raise Busy(f"{self.limits.all} pushes and fetches are running", "try again in a few seconds")
 
     @contextmanager
-    def take(self, actor: Hashable) -> Iterator[None]:
+    def take(self, actor: Hashable) -> Generator[None]:
         self.check(actor)
         self.taken[actor] += 1
         try:

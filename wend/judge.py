@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class Quarantine:
     budget: Budget
     deadline: float
 
-    def git(self, *words: str, end: bytes = b"\n", feed: bytes = b"") -> Iterator[bytes]:
+    def git(self, *words: str, end: bytes = b"\n", feed: bytes = b"") -> Generator[bytes]:
         env = self.repos.env(self.names)
         return lines(["git", "--git-dir", str(self.repo), *words], env, self.deadline, end, feed)
 
@@ -66,12 +66,14 @@ def judge(
 def weigh(place: Quarantine, commits: list[str]) -> tuple[dict[str, str], list[tuple[str, int]]]:
     """The tree of each commit, and the new objects (id, size) that are too big. One git process, nothing inflated."""
     new = pack_ids(Path(place.names.get("GIT_QUARANTINE_PATH", "")), place.budget)
-    ask = "".join(f"{commit}^{{tree}}\n" for commit in commits) + "".join(f"{oid}\n" for oid in new)
+    tips = [f"{commit}{part}\n" for commit in commits for part in ("", "^{tree}")]
+    ask = "".join(tips) + "".join(f"{oid}\n" for oid in new)
     answers = [line.split() for line in place.git("cat-file", "--batch-check", feed=ask.encode())]
-    if any(len(answer) != 3 for answer in answers):
-        raise Refused("a pushed branch does not point to a commit with a tree", "push a commit")
+    heads, folders = answers[: len(tips) : 2], answers[1 : len(tips) : 2]
+    if any(len(answer) != 3 for answer in answers) or any(head[1] != b"commit" for head in heads):
+        raise Refused("a branch must point to a commit", "push the commit itself: git push wend TAG^{commit}:main")
     facts = [(oid.decode(), kind.decode(), int(size)) for oid, kind, size in answers]
-    trees = {commit: oid for commit, (oid, _, _) in zip(commits, facts, strict=False)}
+    trees = {commit: folder[0].decode() for commit, folder in zip(commits, folders, strict=True)}
     return trees, tree.big(facts, place.budget)
 
 

@@ -13,7 +13,7 @@ import secrets
 import socket
 import stat
 import threading
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Generator, Hashable
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -186,7 +186,7 @@ class HookServer:
             self.repos.socket.unlink(missing_ok=True)
 
     @contextmanager
-    def session(self, app: str, actor: Hashable, repo: Path, push: Callable[[Push, Say], None]) -> Iterator[Session]:
+    def session(self, app: str, actor: Hashable, repo: Path, push: Callable[[Push, Say], None]) -> Generator[Session]:
         """The time in which hooks of one receive-pack are answered."""
         session = Session(secrets.token_urlsafe(32), app, actor, repo, push)
         self.sessions[session.ticket] = session
@@ -320,7 +320,7 @@ class HookServer:
 
 
 @contextmanager
-def short(path: Path) -> Iterator[str]:
+def short(path: Path) -> Generator[str]:
     """A name for this path that fits a socket address (108 bytes) however deep the home is."""
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:

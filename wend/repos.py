@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from pathlib import Path
 from select import select
 
@@ -47,6 +47,11 @@ SETTINGS = """\
 \tadvertisePushOptions = true
 \tadvertiseAtomic = true
 \tautogc = false
+# Mistakes of old clients that are in honest histories and harm nobody.
+[receive "fsck"]
+\tbadTimezone = ignore
+\tmissingSpaceBeforeDate = ignore
+\tzeroPaddedFilemode = ignore
 [gc]
 \tauto = 0
 [pack]
@@ -139,7 +144,8 @@ class Repos:
 
     def file(self, repo: Path, commit: str, name: str, most: int = 2**20) -> bytes | None:
         """A file of a commit, or None when there is none. Raises Invalid when it has more than `most` bytes."""
-        head = self.run(repo, "cat-file", "--batch-check=%(objecttype) %(objectsize)", feed=f"{commit}:{name}\n".encode())
+        ask = f"{commit}:{name}\n".encode()
+        head = self.run(repo, "cat-file", "--batch-check=%(objecttype) %(objectsize)", feed=ask)
         kind, _, size = head.decode("utf-8", "replace").strip().partition(" ")
         if kind != "blob":
             return None
@@ -203,7 +209,7 @@ def check_version() -> None:
         raise Down(f"this machine has {said.strip()}; pushes need git 2.29 or newer", "install a newer git")
 
 
-def lines(argv: list[str], env: Mapping[str, str], deadline: float, end: bytes, feed: bytes = b"") -> Iterator[bytes]:
+def lines(argv: list[str], env: Mapping[str, str], deadline: float, end: bytes, feed: bytes = b"") -> Generator[bytes]:
     """What a git command prints, cut at `end`, while it prints it; the command dies with the loop that reads it.
 
     Raises TimeoutError at `deadline` (monotonic seconds) and ValueError when it does not end well."""

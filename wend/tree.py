@@ -168,14 +168,15 @@ def links(targets: Mapping[bytes, bytes]) -> list[Finding]:
     """The links (path → target) that lead out of the tree, directly or by way of others."""
     fix = "point it at a file of this repository with a relative path, or remove it"
     return [
-        Finding(show(path), f"a link to {show(target)}, which is outside the app", fix)
+        Finding(show(path), f"a link to {show(target)}, which leads outside the app or in circles", fix)
         for path, target in targets.items()
         if escapes(path, targets)
     ]
 
 
 def escapes(path: bytes, targets: Mapping[bytes, bytes]) -> bool:
-    """Whether opening `path` walks above the top of the tree. A loop of links goes nowhere, so it does not."""
+    """Whether opening `path` walks above the top of the tree. A loop counts as well: the kernel gives up on it, but
+    tools that resolve names themselves each end somewhere else."""
     here: list[bytes] = []
     ahead, jumps = path.split(b"/")[::-1], 0
     while ahead:
@@ -189,10 +190,8 @@ def escapes(path: bytes, targets: Mapping[bytes, bytes]) -> bool:
             target = targets.get(b"/".join(here))
             if target is not None:
                 jumps += 1
-                if target.startswith(b"/"):
+                if target.startswith(b"/") or jumps > 40:  # the kernel's own limit
                     return True
-                if jumps > 40:  # the kernel's own limit
-                    return False
                 here.pop()
                 ahead.extend(target.split(b"/")[::-1])
     return False

@@ -1,0 +1,344 @@
+"""What is kept out of a push: hostile objects through a real git, and the decisions about them one by one."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import time
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.git_world import Work, World, world
+from wend import pkt, tree
+from wend.errors import Down, Refused
+from wend.receive import Change, choose, objection
+from wend.repos import Repos, check_version, make, sweep
+from wend.tree import Budget, Entry
+
+FILE, DIR, LINK, MODULE = "100644", "40000", "120000", "160000"
+FEW = Budget(blob=2**20, pack=2 * 2**20, entries=500, seconds=5)
+
+
+@pytest.fixture(scope="module")
+def w(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with world(tmp_path_factory.mktemp("hostile"), FEW) as made:
+        yield made
+
+
+@pytest.fixture
+def work(w: World, request: pytest.FixtureRequest) -> Work:
+    return w.work(hashlib.sha256(request.node.name.encode()).hexdigest()[:12])
+
+
+def refused(work: Work, top: str, *words: str) -> str:
+    """Push a hostile tree; it must be refused with these words and leave nothing. The transcript."""
+    app = "t" + hashlib.sha256(top.encode()).hexdigest()[:10]
+    before = len(work.world.engine.pushes)
+    said = work.push(f"{work.head(top)}:refs/heads/main", app=app, code=1)
+    assert "[remote rejected]" in said, said
+    for word in words:
+        assert word in said, said
+    assert not work.world.packs(app) and not work.world.quarantines(app) and len(work.world.engine.pushes) == before
+    assert all(letter == "\n" or letter.isprintable() or letter == "\x1b" for letter in said)
+    return said
+
+
+# ---------------------------------------------------------------------------------------------- rows 1 to 7, 9 to 11
+
+
+@pytest.mark.parametrize("name", [b"..", b"../evil", b"a/b", b".", b".git", b".GIT", b"/etc"])
+def test_rows_1_and_2_paths_that_git_itself_refuses(work: Work, name: bytes) -> None:
+    refused(work, work.tree((FILE, name, work.object("blob", b"x"))), "unpack")
+
+
+@pytest.mark.parametrize("name", [b"GIT~1", b".git ", b".g\xe2\x80\x8cit"])
+def test_row_2_names_that_are_dot_git_elsewhere(work: Work, name: bytes) -> None:
+    refused(work, work.tree((FILE, name, work.object("blob", b"x"))), "hasDotgit")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[submodule "a"]\n\tpath = a\n\turl = --upload-pack=evil\n',
+        '[submodule "../../hooks"]\n\tpath = a\n\turl = https://x/y\n',
+        '[submodule "a"]\n\tpath = a\n\turl = https://x/y\n\tupdate = !evil\n',
+        '[submodule "a"]\n\tpath = -a\n\turl = https://x/y\n',
+    ],
+)
+def test_row_3_hostile_gitmodules(work: Work, text: str) -> None:
+    refused(work, work.tree((FILE, b".gitmodules", work.object("blob", text.encode()))), "gitmodules")
+
+
+def test_row_3_gitmodules_as_a_link(work: Work) -> None:
+    refused(work, work.tree((LINK, b".gitmodules", work.object("blob", b"/etc/passwd"))), "gitmodulesSymlink")
+
+
+def test_row_4_submodules_get_the_fix(work: Work) -> None:
+    top = work.tree((MODULE, b"vendor", work("rev-parse", "HEAD")))
+    said = refused(work, top, "a submodule", "git rm --cached 'vendor'")
+    assert "pre-receive hook declined" in said
+
+
+OUTSIDE = [b"/etc/passwd", b"../../../etc/passwd", b"..", b"sub/../../x", b"sub/up/../../x", b"lnk", b"lnk/../.."]
+
+
+@pytest.mark.parametrize("target", OUTSIDE)
+def test_row_5_links_that_lead_out(work: Work, target: bytes) -> None:
+    sub = work.tree((LINK, b"up", work.object("blob", b"..")))
+    top = work.tree((LINK, b"lnk", work.object("blob", target)), (DIR, b"sub", sub))
+    refused(work, top, "'lnk': a link to", "outside the app")
+
+
+@pytest.mark.parametrize(
+    ("name", "word", "escaped"),
+    [
+        (b"a\nb", "a control character", r"'a\nb'"),
+        (b"a\x1b[2Jb", "a control character", r"'a\x1b[2Jb'"),
+        ("a\u202egnp.exe".encode(), "text-direction", r"'a\u202egnp.exe'"),
+        ("a\u2028b".encode(), "a control character", r"'a\u2028b'"),
+        ("a\u0085b".encode(), "a control character", r"'a\x85b'"),
+        (b"a\xffb", "not UTF-8", r"'a\\xffb'"),
+        (b"a\x7fb", "a control character", r"'a\x7fb'"),
+    ],
+)
+def test_row_6_names_that_deceive(work: Work, name: bytes, word: str, escaped: str) -> None:
+    refused(work, work.tree((FILE, name, work.object("blob", b"x"))), word, escaped)
+
+
+def test_row_7_a_long_name(work: Work) -> None:
+    refused(work, work.tree((FILE, b"n" * 5000, work.object("blob", b"x"))), "a name of 5000 bytes")
+
+
+def deep(work: Work, depth: int) -> str:
+    top = work.tree((FILE, b"f", work.object("blob", b"x")))
+    objects = work.path / ".git" / "objects"
+    for _ in range(depth):
+        data = b"40000 d\0" + bytes.fromhex(top)
+        data = b"tree %d\0" % len(data) + data
+        top = hashlib.sha1(data).hexdigest()
+        place = objects / top[:2]
+        place.mkdir(exist_ok=True)
+        (place / top[2:]).write_bytes(zlib.compress(data, 1))
+    return top
+
+
+def test_row_7_a_deep_path(work: Work) -> None:
+    refused(work, deep(work, 300), "more than 100 folders deep", "and ")
+
+
+def test_row_9_a_git_bomb_is_weighed_not_inflated(work: Work) -> None:
+    zeros = work.object("blob", bytes(30 * 2**20))
+    start = time.monotonic()
+    refused(work, work.tree((FILE, b"zeros", zeros)), "'zeros': 30 MB, at most 1 MB fit", "git filter-repo")
+    assert time.monotonic() - start < 4
+
+
+def test_row_9_a_bomb_in_the_history_is_found_too(work: Work) -> None:
+    bomb = work.head(work.tree((FILE, b"old", work.object("blob", bytes(2 * 2**20)))))
+    top = work("commit-tree", "-p", bomb, "-m", "gone", work("rev-parse", "HEAD^{tree}"))
+    said = work.push(f"{top}:refs/heads/main", app="history", code=1)
+    assert "'old': 2 MB" in said and not work.world.packs("history")
+
+
+def test_row_10_a_tree_bomb(work: Work) -> None:
+    top = work.object("blob", b"x")
+    kind = FILE
+    for _ in range(10):
+        top, kind = work.tree(*((kind, b"%d" % at, top) for at in range(10))), DIR
+    start = time.monotonic()
+    refused(work, top, "more than 500 files and folders")
+    assert time.monotonic() - start < 2
+
+
+def test_row_10_a_tree_bomb_without_a_single_file(work: Work) -> None:
+    top = work.tree()
+    for _ in range(10):
+        top = work.tree(*((DIR, b"%d" % at, top) for at in range(10)))
+    refused(work, top, "more than 500 files and folders")
+
+
+TWINS = [(b"README", b"readme"), ("é".encode(), "e\u0301".encode()), ("ß".encode(), b"ss")]
+
+
+@pytest.mark.parametrize(("one", "two"), TWINS)
+def test_row_11_names_that_collide(work: Work, one: bytes, two: bytes) -> None:
+    blob = work.object("blob", b"x")
+    refused(work, work.tree(*((FILE, name, blob) for name in sorted((one, two)))), "only in case or accents")
+
+
+# ---------------------------------------------------------------------------------------------- rows 12, 13, 24
+
+
+def test_rows_12_and_13_hooks_settings_and_filters_that_were_pushed_are_never_read(work: Work) -> None:
+    flag = work.path / "ran"
+    script = f"#!/bin/sh\ntouch {flag}\n"
+    for name in ("hooks/pre-receive", "hooks/update", ".githooks/post-receive", "hooks/post-update"):
+        work.commit({name: script})
+        (work.path / name).chmod(0o755)
+    work.commit({
+        "config": f"[core]\n\thooksPath = hooks\n\tfsmonitor = touch {flag}\n",
+        ".gitattributes": "* filter=evil export-subst\n",
+        ".gitconfig": f"[filter \"evil\"]\n\tsmudge = touch {flag}\n",
+        ".lfsconfig": "[lfs]\n\turl = http://evil\n",
+    })  # fmt: skip
+    work.push(app="hooked")
+    assert work.world.ref(app="hooked") == work("rev-parse", "HEAD")
+    assert not flag.exists()
+
+
+def test_row_12_a_repository_is_put_right_before_it_is_used(w: World, work: Work) -> None:
+    flag = work.path / "ran"
+    repo = w.repos.open("righted", create=True)
+    hook = repo / "hooks" / "pre-receive"
+    hook.parent.mkdir()
+    hook.write_text(f"#!/bin/sh\ntouch {flag}\n")
+    hook.chmod(0o755)
+    (repo / "config").write_text(f"[core]\n\tbare = true\n\thooksPath = {hook.parent}\n")
+    (repo / "objects/info/alternates").write_text("/elsewhere/objects\n")
+    work.push(app="righted")
+    assert not flag.exists() and "hooksPath" not in (repo / "config").read_text()
+    assert not (repo / "objects/info/alternates").exists()
+
+
+def test_row_24_modes_that_set_rights_do_not_survive(work: Work) -> None:
+    blob = work.object("blob", b"x")
+    app = "modes"
+    work.push(f"{work.head(work.tree((FILE, b'plain', blob), ('100755', b'run', blob)))}:refs/heads/main", app=app)
+    work.push(f"{work.head(work.tree(('104755', b'suid', blob)))}:refs/heads/suid", app=app)
+    laid = work.world.repos.run(work.world.repo(app), "ls-tree", "refs/heads/suid").split()
+    assert laid[0] == b"100755"  # what git reads it as, so what is laid out
+    for device in ("60000", "20000", "10000"):
+        refused(work, work.tree((device, b"dev", blob)))
+
+
+def test_the_environment_of_the_platform_does_not_reach_git(w: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = {"GIT_DIR", "GIT_CONFIG_PARAMETERS", "GIT_OBJECT_DIRECTORY", "WEND_SECRET", "LD_PRELOAD"}
+    for name in names:
+        monkeypatch.setenv(name, "/evil")
+    assert not set(w.repos.env()) & names
+
+
+# ---------------------------------------------------------------------------------------------- what is let in
+
+
+def test_honest_trees_pass(work: Work) -> None:
+    blob = work.object("blob", b"x")
+    inside = work.tree((FILE, b"f", blob), (LINK, b"home", work.object("blob", "../Grüße".encode())))
+    top = work.tree(
+        (FILE, "Grüße".encode(), blob),
+        (DIR, b"a", inside),
+        (LINK, b"nowhere", work.object("blob", b"a/b/c/../../missing")),
+        (FILE, "日本語 👩‍💻.txt".encode(), blob),
+    )
+    work.push(f"{work.head(top)}:refs/heads/main", app="honest")
+
+
+def test_refs_that_are_neither_branch_nor_tag(work: Work) -> None:
+    assert "neither a branch nor a tag" in work.push("HEAD:refs/notes/x", app="refs", code=1)
+    work("tag", "-a", "v1", "-m", "note")
+    said = work.push(work("rev-parse", "v1") + ":refs/heads/main", app="refs", code=1)
+    assert "a branch must point to a commit" in said
+
+
+def test_a_fsck_finding_reads_as_a_sentence(work: Work) -> None:
+    raw = f"tree {work('rev-parse', 'HEAD^{tree}')}\nauthor broken\n\nx\n"
+    commit = work.object("commit", raw.encode())
+    assert "missingEmail" in work.push(f"{commit}:refs/heads/main", app="fsck", code=1)
+
+
+# ---------------------------------------------------------------------------------------------- pure
+
+
+def entries(*paths: bytes) -> list[Entry]:
+    return [Entry(FILE, "0" * 40, 1, path) for path in paths]
+
+
+def test_five_findings_are_shown_and_the_rest_counted() -> None:
+    found = tree.examine(entries(*(b"%d\n" % at for at in range(12))), Budget()).findings
+    with pytest.raises(Refused) as caught:
+        tree.refuse(found, Budget())
+    assert caught.value.message.count("control character") == 5 and "and 7 more" in caught.value.message
+
+
+def test_budgets_hold_over_the_whole_listing() -> None:
+    with pytest.raises(Refused, match="1,000 bytes of files"):
+        tree.examine([Entry(FILE, "0" * 40, 600, b"a"), Entry(FILE, "0" * 40, 600, b"b")], Budget(laid_out=1000))
+    with pytest.raises(Refused, match="bytes of file names"):
+        tree.examine(entries(b"a" * 200, b"b" * 200), Budget(listing=300))
+
+
+PLACES = st.sampled_from([b"a", b"a/b", b"c", b"a/d/e"])
+TARGETS = st.lists(st.sampled_from([b"..", b"a", b"b", b"c", b".", b"x"]), max_size=5).map(b"/".join)
+
+
+@given(st.dictionaries(PLACES, TARGETS, max_size=4))
+@settings(max_examples=150, deadline=None)
+def test_a_link_that_is_let_in_stays_inside_on_a_real_disk(targets: dict[bytes, bytes]) -> None:
+    """Against the kernel: what `escapes` lets in never resolves above the top."""
+    with tempfile.TemporaryDirectory() as name:
+        top = Path(name).resolve() / "top"
+        top.mkdir()
+        laid = {}
+        for path, target in sorted(targets.items()):
+            place = top / path.decode()
+            if not target or any(path.startswith(other + b"/") for other in laid):
+                continue
+            place.parent.mkdir(parents=True, exist_ok=True)
+            if not place.exists() and not place.is_symlink():
+                place.symlink_to(target.decode())
+                laid[path] = target
+        for path in laid:
+            real = os.path.realpath(top / path.decode())
+            if not (real + "/").startswith(f"{top}/"):
+                assert tree.escapes(path, laid), (path, laid, real)
+
+
+def test_who_deploys_and_who_may_not() -> None:
+    main = Change("0" * 40, "1" * 40, "refs/heads/main")
+    side = Change("0" * 40, "1" * 40, "refs/heads/side")
+    assert choose([main, side], "main", False, {}) == "main"
+    assert objection(main, "main", False, False, {}) is None
+    assert "nothing is live yet" in (objection(side, "main", False, False, {}) or "")
+    assert objection(side, "main", True, True, {}) is None
+    assert "reason" in (objection(main, "main", True, True, {"reason": " "}) or "")
+    assert objection(main, "main", True, True, {"reason": "x"}) is None
+
+
+def test_no_text_can_break_a_report_line() -> None:
+    assert pkt.one_line("a\nb\r\x1b[31mc\u202e\u2028d\0") == "a b [31mc\u202ed"
+    assert len(pkt.one_line("x" * 5000)) <= 900
+
+
+def test_two_that_make_a_repository_make_one(tmp_path: Path) -> None:
+    make(tmp_path / "a.git")
+    (tmp_path / "a.git" / "objects" / "pack" / "kept").write_text("")
+    make(tmp_path / "a.git")
+    assert (tmp_path / "a.git" / "objects" / "pack" / "kept").exists() and len(list(tmp_path.iterdir())) == 1
+
+
+def test_what_a_crash_left_is_swept(tmp_path: Path) -> None:
+    make(tmp_path / "a.git")
+    left = tmp_path / "a.git" / "objects" / "tmp_objdir-incoming-abc"
+    left.mkdir()
+    sweep(tmp_path / "a.git")
+    assert left.exists()
+    sweep(tmp_path / "a.git", older=-1)
+    assert not left.exists()
+
+
+def test_an_old_git_is_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = tmp_path / "git"
+    old.write_text("#!/bin/sh\necho git version 2.25.1\n")
+    old.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(Down, match=r"2\.25\.1; pushes need git 2\.29"):
+        check_version()
+    old.unlink()
+    with pytest.raises(Down, match="git cannot be run"):
+        Repos(tmp_path / "home").prepare()
