@@ -90,7 +90,7 @@ def logs(ctx: Context, name: str, lines: int, follow: bool, process: str | None 
     """What the app's processes wrote, secrets blotted out (also those of earlier releases that are still known)."""
     hidden = secret_values(ctx, name)
     for line in ctx.driver.logs(name, lines=lines, follow=follow):
-        if process is None or f".{process}." in line.source:
+        if process is None or f".{process}." in line.source or not line.source:
             yield replace(line, text=secrets.redact(line.text, hidden))
 
 

@@ -6,6 +6,7 @@ Facts: token_created, token_revoked, access_denied.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import secrets
 import time
@@ -102,13 +103,25 @@ def who(ctx: Context, token: str) -> Actor:
     refusal = Refused("this token is not valid here", "`wend login` with a fresh one, or ask for one: `wend tokens add NAME`")
     if not well_formed(token):
         raise refusal
-    with ctx.ledger.query() as db:
-        row = db.execute(sa.select(TOKENS).where(TOKENS.c.hash == digest(token))).mappings().first()
-    expired = row is not None and row["expires_at"] is not None and row["expires_at"] <= time.time() * 1e6
-    if row is None or row["revoked_at"] is not None or expired:
+    actor = holder(ctx, TOKENS.c.hash == digest(token))
+    if actor is None:
         raise refusal
-    import json
+    return actor
 
+
+def session_actor(ctx: Context, id: str) -> Actor | None:
+    """The actor of a browser that signed in with the token of this id; None once that is expired or revoked."""
+    return holder(ctx, TOKENS.c.id == id)
+
+
+def holder(ctx: Context, which: sa.ColumnElement[bool]) -> Actor | None:
+    """The actor behind a row of the tokens, while the token holds."""
+    with ctx.ledger.query() as db:
+        row = db.execute(sa.select(TOKENS).where(which)).mappings().first()
+    if row is None or row["revoked_at"] is not None:
+        return None
+    if row["expires_at"] is not None and row["expires_at"] <= time.time() * 1e6:
+        return None
     return Actor(row["owner"], row["kind"], tuple(json.loads(row["scopes_json"])), token=row["id"])
 
 

@@ -20,7 +20,8 @@ class WendError(Exception):
 
     def as_dict(self) -> dict[str, str]:
         """The error as it travels: `{"error", "message", "hint"}`, the same for people, scripts and agents."""
-        return {"error": type(self).__name__.lower(), "message": self.message, "hint": self.hint}
+        kind = next((kind for kind in type(self).__mro__ if kind in BY_NAME.values()), Bug)
+        return {"error": kind.__name__.lower(), "message": self.message, "hint": self.hint}
 
 
 class Invalid(WendError):

@@ -159,7 +159,8 @@ class Driver(Protocol):
         ...
 
     def logs(self, app: str, lines: int = 100, follow: bool = False) -> Iterator[Line]:
-        """The last `lines` lines over all replicas of the app in time order, then, with `follow`, new ones."""
+        """The last `lines` lines over all replicas of the app in time order, then, with `follow`, new ones; and while
+        there are none, an empty line without a source every few seconds, so that whoever listens can leave."""
         ...
 
     def stop(self, app: str) -> None:

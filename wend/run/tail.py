@@ -6,6 +6,7 @@ import ctypes
 import heapq
 import os
 import select
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,7 +56,8 @@ def ending(path: Path, size: int, count: int) -> bytes:
 
 
 def follow(folder: Path, marks: dict[Path, int]) -> Iterator[Line]:
-    """Every line that is written after the marks, to these logs and to new ones. Ends when the caller stops asking."""
+    """Every line that is written after the marks, to these logs and to new ones; when nothing was written for five
+    seconds, an empty one without a source. Ends when the caller stops asking."""
     folder.mkdir(parents=True, exist_ok=True)
     watch = kernel.checked("inotify", kernel.LIBC.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK))
     try:
@@ -66,6 +68,8 @@ def follow(folder: Path, marks: dict[Path, int]) -> Iterator[Line]:
             yield from sorted(fresh(folder, marks, rest), key=lambda line: line.at)
             if select.select([watch], [], [], 5)[0]:
                 os.read(watch, BLOCK)
+            else:
+                yield Line(time.time(), "", "")
     finally:
         os.close(watch)
 

@@ -177,3 +177,24 @@ def exits(db: Connection, name: str, limit: int = 20) -> list[dict[str, Any]]:
     """Processes that ended though they should have run, newest first."""
     query = sa.select(EXITS).where(EXITS.c.app == name).order_by(EXITS.c.seq.desc()).limit(limit)
     return [dict(row) for row in db.execute(query).mappings()]
+
+
+def live_releases(db: Connection) -> dict[str, Release]:
+    """Every app's live release, by app."""
+    here = (RELEASES.c.app == APPS.c.name) & (RELEASES.c.number == APPS.c.live)
+    return {row["app"]: as_release(row) for row in db.execute(sa.select(RELEASES).join(APPS, here)).mappings()}
+
+
+def latest_deploys(db: Connection) -> dict[str, Deploy]:
+    """Every app's newest deploy, by app."""
+    newest = sa.select(DEPLOYS.c.app, sa.func.max(DEPLOYS.c.id).label("id")).group_by(DEPLOYS.c.app).subquery()
+    query = sa.select(DEPLOYS).join(newest, DEPLOYS.c.id == newest.c.id)
+    return {row["app"]: as_deploy(row) for row in db.execute(query).mappings()}
+
+
+def scales(db: Connection) -> dict[str, dict[str, int]]:
+    """Every app's replica counts set by hand, by app."""
+    found: dict[str, dict[str, int]] = {}
+    for row in db.execute(sa.select(SCALE)).mappings():
+        found.setdefault(row["app"], {})[row["process"]] = row["replicas"]
+    return found
