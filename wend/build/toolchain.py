@@ -24,7 +24,7 @@ from typing import Any
 
 from wend.build import Say, golden
 from wend.build.rules import Table, Tree, fill_all, value_at
-from wend.build.versions import choose
+from wend.build.versions import choose, fits
 from wend.errors import Down, Invalid, Refused
 
 SEARCH = ("{PYENV_ROOT}/versions/*/bin", "{HOME}/.pyenv/versions/*/bin", "{HOME}/.local/share/uv/python/*/bin")
@@ -58,33 +58,49 @@ def resolve(rule: Table, tree: Tree, room: Path, say: Say, cancel: Event) -> Too
     about = known()[kind]
     here = interpreters() if "package" not in about else {version: Path() for version in about["versions"]}
     default = own_python() if "package" not in about else about["versions"][0]
-    version = wanted(rule, tree, about["label"], list(here), default)
+    asked = asking(rule, tree)
+    version = wanted(asked, about["label"], list(here), default)
     if "package" not in about:
         return python(version, here[version], about["cache"], rule.get("at", "run"))
     folder = room / f"{kind}-{version}"
     if not folder.is_dir():
         fetch(about, version, folder, say, cancel)
-    env = fill_all(about.get("env", {}), {"toolchain": str(folder)})
     exact = (folder / "version").read_text(encoding="utf-8")
+    if asked and not fits(exact, asked.text, asked.dialect):
+        say(f"{about['label']}: {asked.file} asks for {asked.text[:40]}; this is the {version} that is here, {exact}")
+    env = fill_all(about.get("env", {}), {"toolchain": str(folder)})
     at = rule.get("at", "run")
     return Toolchain(kind, about["label"], exact, str(folder), str(folder / "bin"), env, about.get("cache", {}), at)
 
 
-def wanted(rule: Table, tree: Tree, label: str, offered: list[str], default: str) -> str:
-    """The first place that asks for a version decides; without one, the default."""
+@dataclass(frozen=True)
+class Asked:
+    """What an app's own file says of the version it wants."""
+
+    text: str
+    dialect: str
+    file: str
+
+
+def asking(rule: Table, tree: Tree) -> Asked | None:
+    """The first of the rule's places that asks for a version."""
     for ask in rule.get("ask", ()):
-        asked = request(ask, tree)
-        if asked is None:
-            continue
-        version = choose(asked, ask["dialect"], offered, default)
-        if version is None:
-            there = ", ".join(sorted(offered, key=lambda v: [int(n) for n in re.findall(r"\d+", v)]))
-            hint = f"ask for one of these in {ask['file']}, or have the platform team add {asked[:40]}"
-            raise Refused(f"{label} {asked[:80]!r} ({ask['file']}) is not here; there are: {there}", hint)
-        return version
-    if default in offered or not offered:
+        text = request(ask, tree)
+        if text is not None:
+            return Asked(text.strip(), ask["dialect"], ask["file"])
+    return None
+
+
+def wanted(asked: Asked | None, label: str, offered: list[str], default: str) -> str:
+    """The version to use. Raises Refused naming those that are there when what was asked for is not."""
+    if asked is None:
         return default
-    return offered[-1]
+    version = choose(asked.text, asked.dialect, offered, default)
+    if version is None:
+        there = ", ".join(sorted(offered, key=lambda v: [int(n) for n in re.findall(r"\d+", v)]))
+        hint = f"ask for one of these in {asked.file}, or have the platform team add it"
+        raise Refused(f"{label} {asked.text[:80]!a} ({asked.file}) is not here; there are: {there}", hint)
+    return version
 
 
 def request(ask: Table, tree: Tree) -> str | None:

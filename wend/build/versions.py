@@ -36,13 +36,15 @@ def fits(version: str, asked: str, dialect: str) -> bool:
 
 
 def fits_set(version: str, asked: str) -> bool:
-    """A line like "22" fits when some version of it could: both its first and its last are tried."""
+    """A line like "22" fits when some version of it could: its first, its last, and those that the range names."""
     try:
         wanted = SpecifierSet(",".join(pep440(part) for part in clauses(asked)))
     except InvalidSpecifier:
         return False
-    tries = [version] if version.count(".") > 1 else [f"{version}.0", f"{version}.9999"]
-    return any(Version(one) in wanted for one in tries)
+    if version.count(".") > 1:
+        return Version(version) in wanted
+    named = [number for number in re.findall(r"\d+(?:\.\d+)+", asked) if number.startswith(f"{version}.")]
+    return any(Version(one) in wanted for one in (f"{version}.0", f"{version}.9999", *named))
 
 
 def clauses(asked: str) -> list[str]:
