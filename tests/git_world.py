@@ -17,9 +17,10 @@ import uvicorn
 from starlette.applications import Starlette
 
 from wend import git
+from wend.context import Actor
 from wend.errors import Refused
 from wend.pipe import Limits
-from wend.receive import HookServer, Push, Say, check_turn, land
+from wend.receive import HookServer, Push, Say, check_turn
 from wend.repos import Repos
 from wend.tree import Budget
 
@@ -50,6 +51,7 @@ class Engine:
     repos: Repos | None = None
     turn: threading.Lock = field(default_factory=threading.Lock)
     done: int = 0
+    refused: list[tuple[str, str, str]] = field(default_factory=list)
 
     def push(self, push: Push, say: Say) -> None:
         self.pushes.append(push)
@@ -59,7 +61,7 @@ class Engine:
         with self.turn:
             check_turn(self.repos, push)
             self.deploy(push, say)
-            land(self.repos, push)
+            self.repos.move(push.repo, push.ref, push.new, self.repos.ref(push.repo, push.ref), "live")
 
     def deploy(self, push: Push, say: Say) -> None:
         say(f"building {push.new[:7]}")
@@ -173,18 +175,21 @@ def world(tmp: Path, budget: Budget | None = None, limits: Limits | None = None)
     repos, engine = Repos(tmp / "home", budget.pack), Engine()
     hooks = HookServer(repos, budget)
 
-    def who(header: str | None) -> str:
+    def who(header: str | None) -> Actor:
         given = base64.b64decode((header or "").removeprefix("Basic ")).decode()
         actor = {f"x:{TOKEN}": "ann", "x:bobs": "bob"}.get(given)
         if not actor:
             raise Refused("this token is not known", "wend login")
-        return actor
+        return Actor(actor)
 
-    def allow(actor: object, verb: str, app: str) -> None:
+    def turned_away(actor: Actor, app: str, why: str) -> None:
+        engine.refused.append((actor.name, app, why))
+
+    def allow(actor: Actor, verb: str, app: str) -> None:
         if app == "secret":
-            raise Refused(f"{actor} may not {verb} {app}", "ask its owner")
+            raise Refused(f"{actor.name} may not {verb} {app}", "ask its owner")
 
-    door = git.GitDoor(who, allow, repos.open, engine.push, hooks, limits or Limits())
+    door = git.GitDoor(who, allow, repos.open, engine.push, hooks, limits or Limits(), turned_away)
     server = uvicorn.Server(uvicorn.Config(Starlette(routes=git.routes(door)), log_level="warning", lifespan="off"))
     listener = socket.create_server(("127.0.0.1", 0))
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio sets it only on sockets it made itself

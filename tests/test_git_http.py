@@ -54,7 +54,7 @@ def test_a_push_deploys_and_moves_the_branch(w: World) -> None:
     commit = work("rev-parse", "HEAD")
     assert w.ref() == commit
     (push,) = w.engine.pushes
-    assert (push.app, push.actor, push.old, push.new) == ("hello", "ann", "0" * 40, commit)
+    assert (push.app, push.actor.name, push.old, push.new) == ("hello", "ann", "0" * 40, commit)
     assert push.tree == work("rev-parse", "HEAD^{tree}")
     assert push.options == {"note": "hi=there"} and not push.forced
     assert not w.quarantines()

@@ -14,9 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.git_world import Work, World, world
+from tests.git_world import Work, World, until, world
 from wend import pkt, tree
 from wend.errors import Down, Refused
+from wend.judge import named_branch
 from wend.receive import Change, choose, objection
 from wend.repos import Repos, check_version, make, sweep
 from wend.tree import Budget, Entry
@@ -45,6 +46,7 @@ def refused(work: Work, top: str, *words: str) -> str:
     for word in words:
         assert word in said, said
     assert not work.world.packs(app) and not work.world.quarantines(app) and len(work.world.engine.pushes) == before
+    until(lambda: [app for _, app, _ in work.world.engine.refused].count(app) == 1, "the record of the refusal")
     assert all(letter == "\n" or letter.isprintable() or letter == "\x1b" for letter in said)
     return said
 
@@ -137,6 +139,41 @@ def test_row_9_a_git_bomb_is_weighed_not_inflated(work: Work) -> None:
     start = time.monotonic()
     refused(work, work.tree((FILE, b"zeros", zeros)), "'zeros': 30 MB, at most 1 MB fit", "git filter-repo")
     assert time.monotonic() - start < 4
+
+
+def test_row_9_a_delta_that_claims_gigabytes_is_not_believed(work: Work) -> None:
+    """A pack of two objects: 64 KB, and a delta of a few hundred KB that copies them into 3 GB."""
+    base = bytes(2**16)
+    copies = 3 * 2**30 // 2**16
+
+    def varint(number: int) -> bytes:
+        out = bytearray()
+        while number > 127:
+            out.append(number & 127 | 128)
+            number >>= 7
+        return bytes([*out, number])
+
+    def item(kind: int, data: bytes, extra: bytes = b"") -> bytes:
+        size = len(data)
+        head = bytearray([kind << 4 | size & 15])
+        size >>= 4
+        while size:
+            head[-1] |= 128
+            head.append(size & 127)
+            size >>= 7
+        return bytes(head) + extra + zlib.compress(data)
+
+    delta = varint(2**16) + varint(copies * 2**16) + b"\x80" * copies  # offset 0, size 0 means 64 KB
+    name = hashlib.sha1(b"blob %d\0" % len(base) + base).digest()
+    pack = b"PACK" + (2).to_bytes(4, "big") + (2).to_bytes(4, "big") + item(3, base) + item(7, delta, name)
+    pack += hashlib.sha1(pack).digest()
+    command = f"{'0' * 40} {'1' * 40} refs/heads/main\0 report-status side-band-64k".encode()
+    body = b"%04x" % (len(command) + 4) + command + b"0000" + pack
+    kind = "Content-Type: application/x-git-receive-pack-request\r\nConnection: close"
+    head = f"POST /git/delta.git/git-receive-pack HTTP/1.1\r\n{kind}\r\nContent-Length: {len(body)}"
+    answer = work.world.request(head, body)
+    assert b"out of memory" in answer or b"Out of memory" in answer, answer
+    assert not work.world.packs("delta")
 
 
 def test_row_9_a_bomb_in_the_history_is_found_too(work: Work) -> None:
@@ -308,6 +345,35 @@ def test_who_deploys_and_who_may_not() -> None:
     assert objection(side, "main", True, True, {}) is None
     assert "reason" in (objection(main, "main", True, True, {"reason": " "}) or "")
     assert objection(main, "main", True, True, {"reason": "x"}) is None
+
+
+def test_a_branch_that_wend_toml_names_is_a_branch() -> None:
+    for good in ("main", "release/1.2", "x"):
+        assert named_branch(f'branch = "{good}"'.encode()) == good
+    for bad in ("../x", "a..b", "-x", "a/", "a.lock", "a b", "/a", "a//b", "refs/heads/\\u001b", ""):
+        assert named_branch(f'branch = "{bad}"'.encode()) is None
+
+
+def test_tidying_keeps_what_is_live(work: Work) -> None:
+    for at in range(3):
+        work.commit({"a": str(at)})
+        work.push(app="tidy")
+    assert len(work.world.packs("tidy")) == 3
+    work.world.repos.tidy(work.world.repo("tidy"))
+    assert len(work.world.packs("tidy")) == 1 and work.world.ref(app="tidy") == work("rev-parse", "HEAD")
+    work.commit({"a": "more"})
+    work.push(app="tidy")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="giving a repository to another uid needs root: run as root to cover it")
+def test_a_repository_of_another_uid_is_served(work: Work) -> None:
+    work.push(app="owned")
+    repo = work.world.repo("owned")
+    for path in (repo, *repo.rglob("*")):
+        os.chown(path, 12345, 12345)
+    work.commit({"a": "b"})
+    work.push(app="owned")
+    work("ls-remote", work.world.url("owned"))
 
 
 def test_no_text_can_break_a_report_line() -> None:

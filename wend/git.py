@@ -13,7 +13,7 @@ import re
 import resource
 from asyncio.subprocess import PIPE
 from collections import Counter
-from collections.abc import Awaitable, Callable, Generator, Hashable
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +25,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from wend import pkt, spec
+from wend.context import Actor
 from wend.errors import Bug, Down, Invalid, NotFound, Refused, WendError
 from wend.pipe import CHUNK, Answer, Body, Gone, Limits, Pipe, TooBig
 from wend.receive import HookServer, Push, Say
@@ -40,14 +41,16 @@ log = logging.getLogger(__name__)
 class GitDoor:
     """What the door needs of the platform. who: the actor behind an Authorization header, or Refused. allow: raises
     Refused unless the actor may do "app.push" or "app.read" to the app. repo: the app's repository, created when
-    told so, or NotFound. push: deploys, saying lines to the person; what it raises refuses the push."""
+    told so, or NotFound. push: deploys, saying lines to the person; what it raises refuses the push. refused: is told
+    (actor, app, why) of every push that was turned away before it came to `push`."""
 
-    who: Callable[[str | None], Hashable]
-    allow: Callable[[Hashable, str, str], None]
+    who: Callable[[str | None], Actor]
+    allow: Callable[[Actor, str, str], None]
     repo: Callable[[str, bool], Path]
     push: Callable[[Push, Say], None]
     hooks: HookServer
     limits: Limits = field(default_factory=Limits)
+    refused: Callable[[Actor, str, str], None] = lambda actor, app, why: None
 
 
 class Busy(WendError):
@@ -66,9 +69,9 @@ class Slots:
     """How many git conversations run, for each actor and in all. Lives in one event loop."""
 
     def __init__(self, limits: Limits) -> None:
-        self.limits, self.taken = limits, Counter[Hashable]()
+        self.limits, self.taken = limits, Counter[str]()
 
-    def check(self, actor: Hashable) -> None:
+    def check(self, actor: str) -> None:
         """Raise Busy when there is no room for one more."""
         if self.taken[actor] >= self.limits.each:
             raise Busy(f"you have {self.taken[actor]} pushes or fetches running", "wait for one, then try again")
@@ -76,7 +79,7 @@ class Slots:
             raise Busy(f"{self.limits.all} pushes and fetches are running", "try again in a few seconds")
 
     @contextmanager
-    def take(self, actor: Hashable) -> Generator[None]:
+    def take(self, actor: str) -> Generator[None]:
         self.check(actor)
         self.taken[actor] += 1
         try:
@@ -117,6 +120,12 @@ def words(error: WendError) -> str:
     return f"{error.message}\n{error.hint}\n" if error.hint else f"{error.message}\n"
 
 
+def unpacked(said: bytes) -> str:
+    """Why git itself would not take a pack, from the start of its answer; fsck's finding when it is one."""
+    found = re.search(rb"(?:error|fatal): (?:object [0-9a-f]+: )?([ -~]{1,200})", said)
+    return f"git refused it: {found[1].decode()}" if found else "git could not take the pack"
+
+
 @dataclass
 class Visit:
     """One request at this door."""
@@ -126,7 +135,7 @@ class Visit:
     request: Request
     service: str
 
-    async def enter(self) -> tuple[str, Hashable]:
+    async def enter(self) -> tuple[str, Actor]:
         """The app and the actor, both known to be good, before anything touches the disk."""
         if self.service not in SERVICES:
             raise Invalid("this address speaks smart HTTP only", "use git 1.6.6 or newer")
@@ -145,7 +154,7 @@ class Visit:
         """What is here: the refs, and what this git can do. An app that does not exist yet looks like an empty one
         to a push."""
         app, actor = await self.enter()
-        self.slots.check(actor)
+        self.slots.check(actor.name)
         try:
             repo = await self.repo(app, create=False)
         except NotFound:
@@ -176,9 +185,11 @@ class Visit:
             "git", program, "--stateless-rpc", *words,
             stdin=PIPE, stdout=PIPE, stderr=PIPE, env=env, start_new_session=True, limit=CHUNK,
         )  # fmt: skip
+        limits = {resource.RLIMIT_CPU: self.door.limits.cpu, resource.RLIMIT_AS: self.door.limits.memory}
         if hasattr(resource, "prlimit"):
             with suppress(ProcessLookupError, PermissionError):
-                resource.prlimit(process.pid, resource.RLIMIT_CPU, (self.door.limits.cpu, self.door.limits.cpu))
+                for kind, most in limits.items():
+                    resource.prlimit(process.pid, kind, (most, most))
         return process
 
     async def serve(self) -> Response:
@@ -189,7 +200,7 @@ class Visit:
             raise Invalid(f"content type {kind[:60]!r} is not git's", "use git")
         if int(self.request.headers.get("content-length") or 0) > self.door.limits.body:
             raise TooBig(f"at most {self.door.limits.body // 2**20} MB fit in one push", "push the history in pieces")
-        self.slots.check(actor)
+        self.slots.check(actor.name)
         if self.service == "git-upload-pack":
             await self.repo(app, create=False)
         return Talk(self, app, actor)
@@ -198,7 +209,7 @@ class Visit:
 class Talk(Response):
     """Git's answer while it is being made."""
 
-    def __init__(self, visit: Visit, app: str, actor: Hashable) -> None:
+    def __init__(self, visit: Visit, app: str, actor: Actor) -> None:
         super().__init__(None)
         self.visit, self.app, self.actor = visit, app, actor
 
@@ -207,7 +218,7 @@ class Talk(Response):
         body = Body(receive, limits, headers.get("content-encoding", "") in {"gzip", "x-gzip"})
         head = [(name, value) for name, value in self.reply().raw_headers if name != b"content-length"]
         answer = Answer(send, head, limits.idle)
-        with self.visit.slots.take(self.actor):
+        with self.visit.slots.take(self.actor.name):
             try:
                 first = await body.next()
                 if not (body.done and first in (b"", pkt.FLUSH)):
@@ -240,3 +251,6 @@ class Talk(Response):
         with hooks.session(self.app, self.actor, repo, visit.door.push) as session:
             process = await visit.spawn([str(repo)], hooks.env(session))
             await Pipe(process, body, answer, lambda: session.arrived).run(first)
+        why = session.refused or ("" if session.arrived else unpacked(answer.first))
+        if why:
+            await run_in_threadpool(visit.door.refused, self.actor, self.app, why)

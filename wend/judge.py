@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import time
 from collections.abc import Generator, Iterator
@@ -14,6 +15,8 @@ from wend import spec, tree
 from wend.errors import Invalid, Refused
 from wend.repos import NONE, Repos, lines
 from wend.tree import Budget, Entry, Finding
+
+BRANCH = re.compile(r"(?!.*(\.\.|//|/\.|\.lock(/|$)))[A-Za-z0-9][A-Za-z0-9._/-]{0,98}[A-Za-z0-9_-]|[A-Za-z0-9]")
 
 
 @dataclass(frozen=True)
@@ -133,7 +136,7 @@ def named_branch(toml: bytes) -> str | None:
         branch = spec.load(toml).get("branch")
     except Invalid:
         return None
-    return branch if isinstance(branch, str) else None
+    return branch if isinstance(branch, str) and BRANCH.fullmatch(branch) else None
 
 
 def drops(place: Quarantine, old: str, new: str) -> bool:

@@ -24,13 +24,15 @@ log = logging.getLogger(__name__)
 @dataclass(frozen=True)
 class Limits:
     """What conversations may take. body: bytes, inflated; idle: seconds without a byte; rate: bytes per second that
-    the sender keeps up on average once `idle` seconds were spent waiting; cpu: seconds of each git process; each, all:
-    conversations of one actor and in all."""
+    the sender keeps up on average once `idle` seconds were spent waiting; cpu, memory: seconds and address
+    space of each git process (a tiny delta can claim to become gigabytes); each, all: conversations of one actor and
+    in all."""
 
     body: int = 110 * 2**20
     idle: float = 30.0
     rate: float = 1024.0
     cpu: int = 60
+    memory: int = 2**31
     each: int = 4
     all: int = 32
 
@@ -109,8 +111,10 @@ class Answer:
     patience: float
     started: bool = False
     deaf: bool = False
+    first: bytes = b""
 
     async def write(self, data: bytes, more: bool = True) -> None:
+        self.first += data[: 4000 - len(self.first)]
         if not self.started and not self.deaf:
             self.started = True
             await self.out({"type": "http.response.start", "status": 200, "headers": self.headers})

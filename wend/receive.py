@@ -13,13 +13,14 @@ import secrets
 import socket
 import stat
 import threading
-from collections.abc import Callable, Generator, Hashable
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 from wend import judge, pkt
+from wend.context import Actor
 from wend.errors import Conflict, Refused, WendError
 from wend.judge import Tip
 from wend.repos import NONE, Repos
@@ -35,7 +36,7 @@ class Push:
     `old`, and options["reason"] says why. `tree` is the id of the commit's folder."""
 
     app: str
-    actor: Hashable
+    actor: Actor
     ref: str
     old: str
     new: str
@@ -52,12 +53,13 @@ class Session:
 
     ticket: str
     app: str
-    actor: Hashable
+    actor: Actor
     repo: Path
     push: Callable[[Push, Say], None]
     options: dict[str, str] = field(default_factory=dict[str, str])
     tips: dict[str, Tip] = field(default_factory=dict[str, Tip])
     arrived: bool = False
+    refused: str = ""
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,7 @@ def objection(this: Change, branch: str, live: bool, forced: bool, options: dict
 
 def check_turn(repos: Repos, push: Push) -> None:
     """Raise Conflict when the branch has moved to something this push does not contain. A deploy engine that queues
-    pushes calls it when their turn has come, and `land` before it gives the turn away."""
+    pushes calls it when their turn has come, and moves the branch before it gives the turn away."""
     in_turn(repos, push, repos.ref(push.repo, push.ref))
 
 
@@ -140,20 +142,7 @@ def in_turn(repos: Repos, push: Push, now: str) -> None:
 def reflog(push: Push) -> str:
     """What the branch's log says of this move."""
     why = f", forced: {push.options.get('reason', '')}" if push.forced else ""
-    return pkt.one_line(f"push by {push.actor}{why}")
-
-
-def land(repos: Repos, push: Push) -> None:
-    """Make the branch say what is live. Repeating it changes nothing."""
-    now = push.old
-    for _ in range(5):
-        if now == push.new:
-            return
-        with suppress(Conflict):
-            repos.move(push.repo, push.ref, push.new, now, reflog(push))
-            return
-        now = repos.ref(push.repo, push.ref)
-    raise Conflict(f"{push.ref} keeps moving", "push again")
+    return pkt.one_line(f"push by {push.actor.name}{why}")
 
 
 class HookServer:
@@ -186,7 +175,7 @@ class HookServer:
             self.repos.socket.unlink(missing_ok=True)
 
     @contextmanager
-    def session(self, app: str, actor: Hashable, repo: Path, push: Callable[[Push, Say], None]) -> Generator[Session]:
+    def session(self, app: str, actor: Actor, repo: Path, push: Callable[[Push, Say], None]) -> Generator[Session]:
         """The time in which hooks of one receive-pack are answered."""
         session = Session(secrets.token_urlsafe(32), app, actor, repo, push)
         self.sessions[session.ticket] = session
@@ -233,6 +222,7 @@ class HookServer:
             else:
                 self.proc_receive(session, given, answer, say)
         except WendError as error:
+            session.refused = error.message
             say(f"{error.message}\n{error.hint}" if error.hint else error.message)
             return 1
         except BrokenPipeError:
@@ -291,13 +281,15 @@ class HookServer:
         forced = bool(tip and tip.forced)
         why = objection(this, branch, bool(here), forced, session.options)
         if why:
+            session.refused = why
             return why
         try:
             if this.branch == branch and tip:
                 self.deploy(session, this, tip, here.get(this.ref, NONE), say)
                 here[this.ref] = this.new
             else:
-                self.repos.move(session.repo, this.ref, this.new, this.old, pkt.one_line(f"push by {session.actor}"))
+                why = pkt.one_line(f"push by {session.actor.name}")
+                self.repos.move(session.repo, this.ref, this.new, this.old, why)
                 if this.new != NONE:
                     say(f"{this.branch} is kept, not deployed: this app deploys from {branch}")
         except WendError as error:
@@ -311,7 +303,7 @@ class HookServer:
         )  # fmt: skip
         in_turn(self.repos, push, now)
         session.push(push, say)
-        with suppress(Conflict):  # an engine with a queue has landed it, and somebody may be ahead of us by now
+        with suppress(Conflict):  # an engine with a queue has moved it, and somebody may be ahead of us by now
             self.repos.move(push.repo, push.ref, push.new, now, reflog(push))
         self.repos.set_branch(session.repo, tip.branch or push.ref.removeprefix("refs/heads/"))
 
