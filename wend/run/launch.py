@@ -16,7 +16,8 @@ from wend.run.sandbox import job
 SHIM = Path(__file__).parent / "shim.py"
 FIRST_UID, SPREAD = 20_000, 40_000
 SHELL = re.compile(r"[;&|<>(){}`\n!]")
-BUILTINS = frozenset(["exec", "cd", "export", "unset", "set", ".", ":", "eval", "trap", "ulimit", "umask", "wait", "if", "for", "while", "case", "until", "time"])
+WORDS = "exec cd export unset set . : eval trap ulimit umask wait test [ if for while until case time true false echo"
+BUILTINS = frozenset(f"{WORDS} printf exit kill read command type".split())
 PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 
 

@@ -1,4 +1,4 @@
-"""Which walls hold on this machine: every one is attacked from inside a real box, and what is missing has its remedy."""
+"""Which walls hold on this machine: each is attacked from inside a real box; what is missing comes with its remedy."""
 
 from __future__ import annotations
 
@@ -15,9 +15,12 @@ from wend.errors import WendError
 from wend.run import Box, Finished, Limits, Mount
 from wend.run.oneoff import run
 
-PROGRAM = Path(__file__).parent / "probes.py"
+PROGRAM = Path(__file__).parent / "sandbox" / "probes.py"
 MEMORY, FILE, PIDS = 64 * 2**20, 2**20, 40
-USERNS = "let users make namespaces: sysctl user.max_user_namespaces=10000 (Ubuntu: kernel.apparmor_restrict_unprivileged_userns=0)"
+USERNS = (
+    "let users make namespaces: sysctl user.max_user_namespaces=10000 "
+    "(on Ubuntu also kernel.apparmor_restrict_unprivileged_userns=0)"
+)
 GROUPS = "run as root, or under systemd-run --user --scope -p Delegate=yes, so that control groups can be made"
 KERNEL = "a Linux kernel of 5.14 or newer with CONFIG_SECCOMP_FILTER"
 ROOT = "run Wend as root, so that every app gets a user of its own"
@@ -76,7 +79,8 @@ def probe(home: Path) -> list[Wall]:
         found: dict[str, str] = {}
         names = [name for name in WALLS if name not in ("memory", "forks")]
         for group in (names, ["memory"], ["forks"]):
-            found |= attack(home, folder / "app", {name: given.get(name, "") for name in group}, int(given["foreign_port"]))
+            aimed = {name: given.get(name, "") for name in group}
+            found |= attack(home, folder / "app", aimed, int(given["foreign_port"]))
     return [judged(name, found.get(name, "the probe did not come back")) for name in WALLS]
 
 
@@ -115,7 +119,7 @@ def attack(home: Path, app: Path, given: dict[str, str], port: int) -> dict[str,
 
 
 def ended(found: dict[str, str], given: dict[str, str], done: Finished) -> dict[str, str]:
-    """A memory probe that was ended has its answer in how it ended; why a box could not be made is the answer of all."""
+    """How a memory probe was ended is its answer; why a box could not be made is the answer of all."""
     if "memory" in given and "memory" not in found and (done.exit.oom or done.exit.signal == 9):
         return {"memory": f"held: {done.exit}"}
     last = done.tail[-1] if done.tail and not found else "the probe did not come back"

@@ -24,6 +24,7 @@ RECEIVE, SEND, VALID, ADD = 0xC0502100, 0xC0182101, 0x40082102, 0x40182103
 CONTINUE, INTO_PLACE = 1, 1
 SOL, DOMAIN, KIND, ERROR, ATTACH, LOCK, COOKIE = 1, 39, 3, 4, 26, 44, 71
 INET, STREAM = (2, 10), 1
+SYN_SENT, CLOSED = 2, 7
 KEPT = (
     (SOL, 9, 4), (SOL, 13, 8), (SOL, 20, 16), (SOL, 21, 16), (SOL, 10, 4), (SOL, 2, 4),  # keepalive … reuseaddr
     (6, 1, 4), (6, 4, 4), (6, 5, 4), (6, 6, 4), (6, 18, 4),  # nodelay, keepalive times, user timeout
@@ -214,36 +215,48 @@ class Broker:
 
     def connect(self, call: Call, raw: bytes) -> None:
         family, address, port = parse(raw)
-        stream = number(call.socket, SOL, KIND) == STREAM
-        if family not in INET or not address:
+        if self.is_host(call.socket):
+            self.again(call, raw)
+        elif not address:
             self.inside(call, raw)
-        elif self.is_host(call.socket) and self.again(call, raw):
-            return
-        elif not stream:
+        elif number(call.socket, SOL, KIND) != STREAM:
             self.datagram(call, raw, family, address, port)
+        elif self.reach.decide(address, port) == INSIDE:
+            self.inside(call, raw)
         else:
-            where = self.reach.decide(address, port)
-            if where == INSIDE:
-                self.inside(call, raw)
-            elif where == NAMES:
-                self.outside(call, self.names())
-            elif where == SERVING:
-                self.outside(call, inet((b"\x7f\0\0\1", port)))
-            elif where == OUTSIDE:
-                self.outside(call, raw)
-            else:
-                raise OSError(where, "denied")
+            self.stream(call, raw)
 
-    def again(self, call: Call, raw: bytes) -> bool:
-        """A second connect on a socket of ours says how the first one went. False when that one is over."""
+    def stream(self, call: Call, raw: bytes) -> None:
+        """Connect beyond the box, or refuse. A socket of the host's never comes near `inside`."""
+        _, address, port = parse(raw)
+        where = self.reach.decide(address, port) if address else errno.EINVAL
+        if where == OUTSIDE:
+            self.outside(call, raw)
+        elif where == NAMES:
+            self.outside(call, self.names())
+        elif where == SERVING:
+            self.outside(call, inet((b"\x7f\0\0\1", port)))
+        else:
+            raise OSError(where if isinstance(where, int) else errno.EACCES, "denied")
+
+    def again(self, call: Call, raw: bytes) -> None:
+        """Another connect on a socket of ours: say how the first one goes, or begin anew with a fresh socket."""
         failed = number(call.socket, SOL, ERROR)
         state = number(call.socket, 6, 11, 1)  # TCP_INFO: the state is its first byte
-        if not failed and state == 7:
-            return False
-        call_failed = failed or attempt(kernel.LIBC.connect, call.socket, raw)
+        if failed:
+            raise OSError(failed, "connect")
+        if state == CLOSED:
+            self.stream(call, raw)
+        elif state != SYN_SENT:
+            raise OSError(errno.EISCONN, "connect")
+        elif not os.get_blocking(call.socket):
+            raise OSError(errno.EALREADY, "connect")
+        else:
+            self.wait(call.socket, lambda error: self.reply(call, error))
+
+    def reply(self, call: Call, error: int) -> None:
         close(call.socket)
-        call.answer(call_failed)
-        return True
+        call.answer(error)
 
     def datagram(self, call: Call, raw: bytes, family: int, address: bytes, port: int) -> None:
         """Datagrams stay inside: a socket of the host's could send to anyone. Name lookups go to our relay."""
@@ -257,21 +270,18 @@ class Broker:
     def inside(self, call: Call, raw: bytes) -> None:
         """Connect the caller's own socket in its own network."""
         if not os.get_blocking(call.socket):
-            failed = attempt(kernel.LIBC.connect, call.socket, raw)
-            close(call.socket)
-            call.answer(failed)
+            self.reply(call, attempt(kernel.LIBC.connect, call.socket, raw))
             return
         os.set_blocking(call.socket, False)
         failed = attempt(kernel.LIBC.connect, call.socket, raw)
         if failed == errno.EINPROGRESS:
-            self.wait(call, call.socket, lambda error: self.inside_done(call, error))
+            self.wait(call.socket, lambda error: self.inside_done(call, error))
         else:
             self.inside_done(call, failed)
 
     def inside_done(self, call: Call, error: int) -> None:
         os.set_blocking(call.socket, True)
-        close(call.socket)
-        call.answer(error)
+        self.reply(call, error)
 
     def outside(self, call: Call, raw: bytes) -> None:
         """Connect a socket of the host's to exactly this address, and hand it over."""
@@ -287,7 +297,7 @@ class Broker:
             close(made)
             raise
         if failed == errno.EINPROGRESS and blocking:
-            self.wait(call, made, lambda error: self.outside_done(call, made, error))
+            self.wait(made, lambda error: self.outside_done(call, made, error))
         elif failed in (0, errno.EINPROGRESS):
             os.set_blocking(made, blocking)
             self.finish(call, made, failed)
@@ -298,13 +308,12 @@ class Broker:
     def outside_done(self, call: Call, made: int, error: int) -> None:
         if error:
             close(made)
-            close(call.socket)
-            call.answer(error)
+            self.reply(call, error)
             return
         os.set_blocking(made, True)
         self.finish(call, made)
 
-    def wait(self, call: Call, socket: int, done: Callable[[int], None]) -> None:
+    def wait(self, socket: int, done: Callable[[int], None]) -> None:
         """Call `done` with the outcome once the connection stands or failed."""
 
         def ready(events: int) -> None:

@@ -36,10 +36,9 @@ DENIED: dict[str, tuple[int | None, int | None]] = {
     "lookup_dcookie": (212, 18), "nfsservctl": (180, 42), "iopl": (172, None), "ioperm": (173, None),
     "modify_ldt": (154, None), "uselib": (134, None), "_sysctl": (156, None), "lsm_set_self_attr": (460, 460),
 }  # fmt: skip
-CLONE, CLONE3, UNSHARE, IOCTL, SOCKET, BIND, CONNECT = (
-    (220, 435, 97, 29, 198, 200, 203) if kernel.ARM else (56, 435, 272, 16, 41, 49, 42)
-)
-AUDIT = 0xC00000B7 if kernel.ARM else 0xC000003E
+CLONE, UNSHARE, IOCTL, SOCKET, BINDS, CONNECTS = (56, 220), (272, 97), (16, 29), (41, 198), (49, 200), (42, 203)
+CLONE3, AUDIT = 435, (0xC000003E, 0xC00000B7)
+BIND = BINDS[kernel.ARM]
 TIOCSTI, TIOCLINUX = 0x5412, 0x541C
 FAMILIES = (1, 2, 10)  # unix, inet, inet6; vsock, alg, packet … are the host's even in another namespace
 NETLINK = 16
@@ -64,19 +63,19 @@ def block(number: int, *body: bytes) -> bytes:
     return op(EQUAL, number, 0, len(inner) // 8) + inner
 
 
-def seccomp_program(broker: bool) -> bytes:
+def seccomp_program(broker: bool, arm: bool = kernel.ARM) -> bytes:
     """The deny-list. With `broker`, bind and connect are handed to the supervisor."""
-    denied = [pair[kernel.ARM] for pair in DENIED.values()]
+    denied = [pair[arm] for pair in DENIED.values()]
     return b"".join(
         [
-            op(LOAD, 4) + op(EQUAL, AUDIT, 1, 0) + op(RETURN, KILL) + op(LOAD, 0),
-            b"" if kernel.ARM else op(GREATER, 0x40000000, 0, 1) + op(RETURN, KILL),
-            *(op(EQUAL, number, 0, 1) + op(RETURN, NOTIFY) for number in (BIND, CONNECT) if broker),
+            op(LOAD, 4) + op(EQUAL, AUDIT[arm], 1, 0) + op(RETURN, KILL) + op(LOAD, 0),
+            b"" if arm else op(GREATER, 0x40000000, 0, 1) + op(RETURN, KILL),
+            *(op(EQUAL, pair[arm], 0, 1) + op(RETURN, NOTIFY) for pair in (BINDS, CONNECTS) if broker),
             *(op(EQUAL, number, 0, 1) + refuse(EPERM) for number in denied if number is not None),
             op(EQUAL, CLONE3, 0, 1) + refuse(ENOSYS),
-            *(block(call, argument(0), op(SET, NAMESPACES, 0, 1), refuse(EPERM)) for call in (CLONE, UNSHARE)),
-            block(IOCTL, argument(1), op(EQUAL, TIOCSTI, 1, 0), op(EQUAL, TIOCLINUX, 0, 1), refuse(EPERM)),
-            block(SOCKET, families()),
+            *(block(pair[arm], argument(0), op(SET, NAMESPACES, 0, 1), refuse(EPERM)) for pair in (CLONE, UNSHARE)),
+            block(IOCTL[arm], argument(1), op(EQUAL, TIOCSTI, 1, 0), op(EQUAL, TIOCLINUX, 0, 1), refuse(EPERM)),
+            block(SOCKET[arm], families()),
             op(RETURN, ALLOW),
         ]
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import select
 import time
 from collections.abc import Callable
@@ -30,6 +31,13 @@ class Loop:
         """Set the alarm called `name`; an earlier one of that name is forgotten."""
         self.alarms[name] = (when, act)
 
+    def do(self, fd: int, act: Ready, events: int) -> None:
+        """One failure must not end what else is kept going here; it is told on standard error."""
+        try:
+            act(events)
+        except OSError as error:
+            os.write(2, f"descriptor {fd}: {error}\n".encode())
+
     def turn(self) -> None:
         """Wait for the next thing to happen, and do what is due."""
         wait = None
@@ -38,7 +46,7 @@ class Loop:
         for fd, events in self.poll.poll(wait):
             act = self.ready.get(fd)
             if act:
-                act(events)
+                self.do(fd, act, events)
         now = time.monotonic()
         for name in [name for name, (when, _) in self.alarms.items() if when <= now]:
             self.alarms.pop(name)[1]()
