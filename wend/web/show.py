@@ -1,0 +1,191 @@
+"""How values look on a page. All text is hostile: it is escaped, and what would not be seen is made visible."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from wend.errors import WendError
+
+HERE = Path(__file__).parent
+ESCAPE = re.compile("\x1b\\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+HIDDEN = frozenset({"Cf", "Cc", "Co", "Cs", "Zl", "Zp"})
+KINDS = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
+TITLES = {401: "Who are you?", 403: "Not allowed", 404: "Nothing here", 405: "Not like that", 409: "Not now"}
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page to show: its template, and its data, which is also its JSON twin. `extra` is for the template alone."""
+
+    template: str
+    data: dict[str, Any] | list[Any]
+    extra: dict[str, Any] = field(default_factory=dict[str, Any])
+    status: int = 200
+
+
+# ---------------------------------------------------------------------------------------------- text
+
+
+def visible(value: Any) -> Any:
+    """The value as it may be printed: control, bidi and zero-width characters become signs that can be seen. Every
+    `{{ … }}` of every template goes through here; markup of our own does not."""
+    if not isinstance(value, str) or isinstance(value, Markup) or (value.isascii() and value.isprintable()):
+        return value
+    return "".join(letter if letter in "\n\t" or letter.isprintable() else sign(letter) for letter in value)
+
+
+def sign(letter: str) -> str:
+    """A visible stand-in for a character that has no shape of its own."""
+    code = ord(letter)
+    if code < 0x20:
+        return chr(0x2400 + code)
+    if code == 0x7F:
+        return "␡"
+    return f"⟨U+{code:04X}⟩" if unicodedata.category(letter) in HIDDEN else letter
+
+
+def log_text(text: str) -> Markup:
+    """A line of output: what a terminal would have obeyed is shown, dimmed."""
+    parts: list[str] = []
+    after = 0
+    for match in ESCAPE.finditer(text):
+        parts.append(str(escape(visible(text[after : match.start()]))))
+        parts.append(f'<span class="ctl">{escape(visible(match[0]))}</span>')
+        after = match.end()
+    return Markup("".join(parts) + str(escape(visible(text[after:]))))
+
+
+def log_line(item: dict[str, Any]) -> bytes:
+    """A line of the live log as the page takes it: one element, one line."""
+    clock = datetime.fromtimestamp(item["at"], UTC)
+    short = item["source"].split(".", 1)[-1]
+    html = Markup('<div class="line"><time datetime="{}">{}</time> <b>{}</b> <span>{}</span></div>\n')
+    filled = html.format(clock.isoformat(), clock.strftime("%H:%M:%S"), visible(short), log_text(item["text"]))
+    return str(filled).encode("utf-8", "replace")
+
+
+# ---------------------------------------------------------------------------------------------- numbers
+
+
+def duration(ms: float | None) -> str:
+    """412 ms · 3.2 s · 2 min 5 s · 3 h 4 min · 2 d 3 h."""
+    if ms is None:
+        return "–"
+    if ms < 1000:
+        return f"{ms:.0f} ms"
+    seconds = ms / 1000
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    for big, small, unit, lower in ((60, 1, "min", "s"), (3600, 60, "h", "min"), (86400, 3600, "d", "h")):
+        if seconds < big * {"min": 60, "h": 24, "d": 10**9}[unit]:
+            return f"{seconds // big:.0f} {unit} {seconds % big // small:.0f} {lower}"
+    return "–"
+
+
+def size(count: int | None) -> str:
+    """Bytes: 43 MB."""
+    if not count:
+        return "–"
+    amount, unit = float(count), "B"
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if amount < 1024 or unit == "TB":
+            break
+        amount /= 1024
+    return f"{amount:.0f} {unit}" if amount >= 10 or unit == "B" else f"{amount:.1f} {unit}"
+
+
+def ago(at: float | None, clock: Callable[[], float] = time.time) -> Markup:
+    """A point in time (Unix microseconds) as "3 min ago", the exact one behind it."""
+    if not at:
+        return Markup('<span class="none">never</span>')
+    exact = datetime.fromtimestamp(at / 1e6, UTC)
+    passed = max(0.0, clock() - at / 1e6)
+    words = "just now" if passed < 5 else f"{rough(passed)} ago"
+    full = exact.strftime("%Y-%m-%d %H:%M:%S UTC")
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(exact.isoformat(), full, words)
+
+
+def rough(seconds: float) -> str:
+    """The largest unit alone."""
+    for length, unit in ((86400, "d"), (3600, "h"), (60, "min"), (1, "s")):
+        if seconds >= length:
+            return f"{seconds // length:.0f} {unit}"
+    return "0 s"
+
+
+def since(at: float | None, clock: Callable[[], float] = time.time) -> str:
+    """How long ago, for a time in seconds."""
+    return rough(max(0.0, clock() - at)) if at else "–"
+
+
+def bars(steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The steps of a deploy with where each bar begins and how long it is, in percent of the whole."""
+    total = sum(step["ms"] for step in steps) or 1
+    found: list[dict[str, Any]] = []
+    before = 0
+    for step in steps:
+        width = max(0.4, round(100 * step["ms"] / total, 2))
+        found.append({**step, "x": round(100 * before / total, 2), "width": width})
+        before += step["ms"]
+    return found
+
+
+# ---------------------------------------------------------------------------------------------- pages
+
+
+class Static:
+    """Our own few files, read once: what is not among them cannot be asked for. A file's address carries its
+    content's hash, so browsers keep it for good."""
+
+    def __init__(self, folder: Path = HERE / "static") -> None:
+        self.files = {file.name: file.read_bytes() for file in folder.iterdir() if file.suffix in KINDS}
+        self.marks = {name: hashlib.sha256(body).hexdigest()[:12] for name, body in self.files.items()}
+
+    def url(self, name: str) -> str:
+        return f"/static/{name}?v={self.marks[name]}"
+
+
+class Renderer:
+    """Turns pages into HTML."""
+
+    def __init__(self) -> None:
+        self.static = Static()
+        self.jinja = Environment(
+            loader=FileSystemLoader(HERE / "html"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            finalize=visible,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        filters = {"duration": duration, "size": size, "ago": ago, "since": since, "bars": bars, "log": log_text}
+        cast(dict[str, Any], self.jinja.filters).update(filters)
+        cast(dict[str, Any], self.jinja.globals)["static"] = self.static.url
+
+    def text(self, request: Request, page: Page, crew: dict[str, Any]) -> str:
+        """The page's HTML."""
+        about = {"path": request.url.path, "data": page.data, "actor": None, "may": {}, "csrf": ""}
+        return self.jinja.get_template(page.template).render(**{**about, **crew, **page.extra})
+
+    def page(self, request: Request, page: Page, crew: dict[str, Any]) -> HTMLResponse:
+        return HTMLResponse(self.text(request, page, crew), page.status)
+
+    def error(self, request: Request, error: WendError) -> HTMLResponse:
+        """An error as a page: what happened, and what to do next."""
+        title = TITLES.get(error.status, "That did not work" if error.status < 500 else "Our fault")
+        extra = {"title": title, "status": error.status}
+        return self.page(request, Page("error.html", dict(error.as_dict()), extra, error.status), {})
