@@ -80,9 +80,12 @@ def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
 
 @contextmanager
 def running(command: list[str], port: int, folder: Path) -> Iterator[int]:
-    """A server for as long as the block lasts; gives its pid."""
+    """A server for as long as the block lasts; gives its pid. In a session of its own, as Envoy is: the kernel shares
+    out the processors by session."""
     with (folder / f"{port}.log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        process = subprocess.Popen(
+            command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+        )
     try:
         wait_for(port, process)
         yield process.pid

@@ -44,6 +44,7 @@ class Envoy:
         self.workers = workers
         self.change = threading.RLock()
         self.dropped: dict[str, float] = {}
+        self.parsed: dict[str, tuple[tuple[int, int, int], xds.Json]] = {}
 
     # ------------------------------------------------------------------------------------------ the process
 
@@ -195,13 +196,21 @@ class Envoy:
         return self.folder / f"{name}.json"
 
     def load(self, name: str) -> xds.Json:
+        """The file's content; parsed again only when it is another file (it is only ever replaced)."""
         try:
-            return json.loads(self.path(name).read_bytes())
+            mark = self.mark(name)
+            if self.parsed.get(name, (None, None))[0] != mark:
+                self.parsed[name] = (mark, json.loads(self.path(name).read_bytes()))
+            return self.parsed[name][1]
         except FileNotFoundError:
             raise Down("the proxy was never started here", "run `wend up`") from None
         except (OSError, ValueError) as error:
             hint = "move that folder away and run `wend up`: it routes every app again"
             raise Down(f"{self.path(name)} cannot be read: {error}", hint) from error
+
+    def mark(self, name: str) -> tuple[int, int, int]:
+        now = self.path(name).stat()
+        return now.st_ino, now.st_mtime_ns, now.st_size
 
     def write(self, name: str, data: xds.Json) -> None:
         """All or nothing, also when the power fails: written beside it, synced, moved over it, folder synced."""
@@ -218,6 +227,7 @@ class Envoy:
                 os.fsync(folder)
             finally:
                 os.close(folder)
+            self.parsed[name] = (self.mark(name), data)
         except OSError as error:
             beside.unlink(missing_ok=True)
             raise Down(

@@ -78,6 +78,7 @@ def listener(listen: tuple[str, int], hops: int, here: str) -> Json:
         "name": "edge",
         "address": address(*listen),
         "enable_reuse_port": False,  # with it, a second process could quietly take a share of the requests
+        "connection_balance_config": {"exact_balance": {}},  # else one worker may get every connection of a busy client
         "per_connection_buffer_limit_bytes": 64 * 2**10,
         "filter_chains": [{"filters": [{"name": "http", "typed_config": connection_manager(hops, here)}]}],
     }
