@@ -11,7 +11,7 @@ import zlib
 from asyncio.subprocess import Process
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from starlette.types import Message, Receive, Send
 
@@ -113,12 +113,17 @@ class Answer:
     deaf: bool = False
     first: bytes = b""
 
-    async def write(self, data: bytes, more: bool = True) -> None:
+    async def write(self, data: bytes) -> None:
         self.first += data[: 4000 - len(self.first)]
         if not self.started and not self.deaf:
             self.started = True
             await self.out({"type": "http.response.start", "status": 200, "headers": self.headers})
-        await self.out({"type": "http.response.body", "body": data, "more_body": more})
+        await self.out({"type": "http.response.body", "body": data, "more_body": True})
+
+    async def finish(self) -> None:
+        """The end of what was begun."""
+        if self.started:
+            await self.out({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def out(self, message: Message) -> None:
         if self.deaf:
@@ -137,7 +142,6 @@ class Pipe:
     body: Body
     answer: Answer
     arrived: Callable[[], bool]
-    pieces: list[bytes] = field(default_factory=list[bytes])
 
     async def run(self, first: bytes) -> None:
         """Talk to the end. Raises Gone when the client left too early, Bug when git said nothing and failed."""
@@ -151,14 +155,13 @@ class Pipe:
             code = await self.process.wait()
             if code and not self.answer.started:
                 raise Bug(f"git ended with code {code}: {await said}")
-            await self.answer.write(b"", more=False)
+            await self.answer.write(b"")
         except (Gone, WendError):
             await self.hang_up()
             raise
         finally:
             await asyncio.gather(relay, said, return_exceptions=True)
-            if self.answer.started:
-                await self.answer.out({"type": "http.response.body", "body": b"", "more_body": False})
+            await self.answer.finish()
 
     async def feed(self, first: bytes) -> None:
         """The body into git. When git wants no more of it, the rest is read all the same: a client that cannot send
