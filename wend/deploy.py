@@ -116,7 +116,7 @@ def run_release_command(ctx: Context, journal: Journal, lease: Lease, release: R
     ended = run(box, env, hear, lease.cancel, home=ctx.config.home).exit
     lease.check()
     if ended.code != 0 or ended.oom:
-        raise gate.Sick(f"the release command {ended}: {release.command}", "nothing was changed; its last lines are above", tail)
+        raise gate.Sick(f"the release command {ended}: {release.command}", "nothing was changed; its last lines are shown", tail)
 
 
 def go_live(ctx: Context, journal: Journal, lease: Lease, release: Release, made: Artifact) -> None:
@@ -219,6 +219,7 @@ def undone_on_failure(ctx: Context, journal: Journal) -> Iterator[None]:
 def abandon(ctx: Context, journal: Journal, error: WendError) -> None:
     """Undo a deploy that did not go live: only its own release's processes stop."""
     tail = error.tail if isinstance(error, gate.Sick) else []
+    journal.say(f"  refused: {error.message}")
     for line in tail:
         journal.say(f"  | {line}")
     with ctx.ledger.query() as db:

@@ -62,7 +62,7 @@ def judge(seen: Seen, now: float, settle: float) -> Verdict:
     """The verdict on one replica. Without a health path (not a web process) staying up for `settle` seconds is well."""
     name, waited = seen.process, now - seen.began
     if seen.ended is not None:
-        return Verdict("sick", f"{name} {seen.ended} {during(waited)}", "the last lines it wrote are above")
+        return Verdict("sick", f"{name} {seen.ended} {during(waited)}", "mend it and push again; its last lines are shown")
     if seen.health is None:
         stayed = seen.up_since is not None and now - seen.up_since >= settle
         return Verdict("well") if stayed else late(seen, waited, f"{name} is not up after {waited:.0f} s")

@@ -75,7 +75,8 @@ def push(ctx: Context, pushed: Push, say: Say) -> None:
     """Build and deploy what was pushed. Returns when it is live; raises what the push is to be refused with."""
     with ctx.leases.hold(pushed.app, "push", urgent=True) as lease:
         check_turn(ctx.repos, pushed)
-        first = deploy.created(ctx, pushed.app, pushed.ref.removeprefix("refs/heads/"))
+        branch = pushed.ref.removeprefix("refs/heads/")
+        first = deploy.created(ctx, pushed.app, branch) or branch_facts(ctx, pushed.app, branch)
         arrived = {"ref": pushed.ref, "old": pushed.old, "new": pushed.new, "forced": pushed.forced}
         arrived |= {"reason": pushed.options["reason"]} if pushed.forced else {}
         first.append(Fact("push_received", f"app/{pushed.app}", arrived, actor=ctx.actor.name, app=pushed.app))
@@ -87,6 +88,13 @@ def push(ctx: Context, pushed: Push, say: Say) -> None:
             with ctx.ledger.query() as db:
                 config, held = questions.config(db, pushed.app), questions.secrets(db, pushed.app)
             release(ctx, journal, lease, Wish(made, wanted, pushed.new, config, held))
+
+
+def branch_facts(ctx: Context, name: str, branch: str) -> list[Fact]:
+    """The fact that the app now deploys from this branch, when it deployed from another."""
+    with ctx.ledger.query() as db:
+        known = questions.app(db, name).branch
+    return [] if known == branch else [Fact("branch_set", f"app/{name}", {"branch": branch}, actor=ctx.actor.name, app=name)]
 
 
 def look_at(ctx: Context, journal: Journal, pushed: Push) -> Spec:

@@ -61,3 +61,13 @@ def sweep(ctx: Context) -> int:
 def newest_allowed() -> float:
     """Artifacts younger than an hour stay: a deploy under way may have built one and not yet frozen its release."""
     return time.time() - 3600
+
+
+def pack(ctx: Context) -> None:
+    """Pack every app's repository, unless somebody is changing the app."""
+    with ctx.ledger.query() as db:
+        apps = questions.apps(db)
+    for app in apps:
+        with ctx.leases.try_hold(app.name, "upkeep") as lease:
+            if lease is not None and ctx.repos.path(app.name).is_dir():
+                ctx.repos.tidy(ctx.repos.open(app.name))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import fcntl
 import os
 import re
@@ -26,8 +27,11 @@ def command() -> list[str]:
     return [getattr(sys, "_base_executable", "") or sys.executable, "-I", "-S", str(SHIM)]
 
 
-def describe(box: Box, env: dict[str, str], folder: Path, name: str, uid: int) -> dict[str, object]:
-    """The job (see sandbox/job.py) for this box. Raises Invalid for a folder that is not there."""
+def describe(
+    box: Box, env: dict[str, str], folder: Path, name: str, uid: int, without: tuple[str, ...] = ()
+) -> dict[str, object]:
+    """The job (see sandbox/job.py) for this box. `without` names walls to leave out ("network"). Raises Invalid for a
+    folder that is not there."""
     for mount in box.mounts:
         if not Path(mount.source).exists():
             raise Invalid(f"{name}: the folder {mount.source} that it needs as {mount.target} is not there")
@@ -35,15 +39,21 @@ def describe(box: Box, env: dict[str, str], folder: Path, name: str, uid: int) -
             raise Invalid(f"{name}: {mount.target!r} cannot be the place of a folder")
     limits = box.limits
     return {
-        "id": name, "once": False, "folder": str(folder), "scratch": str(folder / "scratch"), "log": "",
+        "id": name, "group": group_name(folder), "once": False, "folder": str(folder), "scratch": str(folder / "scratch"), "log": "",
         "command": direct(box.command), "cwd": box.cwd, "home": "/home",
         "env": {"PATH": PATH, "HOME": "/home", "LANG": "C.UTF-8"} | env,
         "mounts": tuple((str(Path(mount.source).resolve()), mount.target, mount.mode) for mount in box.mounts),
-        "reach": box.reach, "without": (), "uid": uid, "users": 0,
+        "reach": box.reach, "without": without, "uid": uid, "users": 0,
         "memory": limits.memory, "pids": limits.pids, "cpu": limits.cpu, "seconds": limits.seconds,
         "file": limits.file, "disk": limits.disk, "output": limits.log,
         "port": box.port, "grace": box.grace, "terminal": -1, "input": -1,
     }  # fmt: skip
+
+
+def group_name(folder: Path) -> str:
+    """The name of the replica's control groups. Two homes on one machine may have an app of the same name, and ending
+    a group must never end the other's: so the folder, not the replica, names it."""
+    return f"wend-{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}-{folder.name}"[:200]
 
 
 def direct(text: str) -> str:

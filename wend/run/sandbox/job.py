@@ -15,6 +15,7 @@ class Job:
         self.__dict__.update(values)
 
     id: str
+    group: str
     once: bool
     folder: str
     scratch: str

@@ -121,10 +121,15 @@ def make(job: Job) -> Group:
         return second(job, own.get("", "/"))
     folders: dict[str, str] = {}
     for controller in CONTROLLERS:
-        folder = f"{MOUNT}/{controller}{own.get(controller, '').rstrip('/')}/wend-{job.id}"
+        folder = f"{MOUNT}/{controller}{own.get(controller, '').rstrip('/')}/{job.group}"
         if controller in own and made(folder) and first(controller, folder, job):
             folders[controller] = folder
     return Group(folders, unified=False)
+
+
+def name_of(job: Job) -> str:
+    """Unlike that of an equally named replica of another home on this machine."""
+    return f"wend-{job.id}.{os.getpid()}"
 
 
 def made(folder: str) -> bool:
@@ -155,7 +160,7 @@ def second(job: Job, own: str) -> Group:
     """Version 2: below our own group when it lets controllers through, else at the top (which only root may)."""
     for parent in (f"{MOUNT}{own.rstrip('/')}", MOUNT):
         put(parent, "cgroup.subtree_control", "+memory +pids +cpu")
-        folder = f"{parent}/wend-{job.id}"
+        folder = f"{parent}/{job.group}"
         if made(folder):
             with open(f"{folder}/cgroup.controllers") as file:
                 known = file.read().split()
