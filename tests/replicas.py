@@ -37,7 +37,9 @@ class Yard:
         self.release = home / "release"
         self.release.mkdir(parents=True)
 
-    def start(self, command: str = "", app: str = "hello", index: int = 0, env: dict[str, str] | None = None, **box) -> str:
+    def start(
+        self, command: str = "", app: str = "hello", index: int = 0, env: dict[str, str] | None = None, **box: object
+    ) -> str:
         mounts = (Mount(str(self.release), "/app", "overlay"), *interpreter())
         made = Box(command or python(SERVER), mounts=mounts, **{"grace": 1.0, **box})
         replica = Replica(app, 1, "web", index, made)

@@ -51,6 +51,14 @@ def test_two_apps_that_want_the_same_port_both_get_their_own(yard: Yard) -> None
     assert len(ports) == 2
 
 
+def test_without_a_network_of_its_own_it_serves_all_the_same_and_says_so(tmp_path: Path) -> None:
+    yard = Yard(tmp_path / "plain")
+    yard.driver.without = ("network",)
+    status = yard.until(yard.start(port=True), lambda one: bool(answers(one.port)))
+    assert [text.partition(":")[0] for text in yard.driver.missing(status.id)] == ["network"]
+    yard.down()
+
+
 def test_the_wrong_port_is_named(yard: Yard) -> None:
     name = yard.start(python(SERVER.replace("int(os.environ['PORT'])", "8000")), port=True)
     status = yard.until(name, lambda one: bool(one.listens))
@@ -144,8 +152,8 @@ def test_a_line_without_end_and_raw_bytes_are_harmless(yard: Yard) -> None:
 def test_the_environment_never_touches_a_disk(yard: Yard) -> None:
     name = yard.start(port=True, env={"PASSWORD": "grand-secret-8"})
     yard.until(name, lambda one: bool(answers(one.port)))
-    found = subprocess.run(["grep", "-rl", "grand-secret-8", str(yard.home)], capture_output=True, text=True, check=False)
-    assert found.stdout == ""
+    search = ["grep", "-rl", "grand-secret-8", str(yard.home)]
+    assert subprocess.run(search, capture_output=True, text=True, check=False).stdout == ""
     shown = subprocess.run(["ps", "axww", "-o", "args"], capture_output=True, text=True, check=True)
     assert "grand-secret-8" not in shown.stdout
 

@@ -32,8 +32,9 @@ class Local:
 
     can = frozenset({"sandbox", "limits", "exec", "logs"})
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, without: tuple[str, ...] = ()) -> None:
         self.home = home
+        self.without = without
         self.replicas = home / "run" / "replicas"
         self.log_root = home / "logs"
 
@@ -68,6 +69,7 @@ class Local:
                 return
             self.end(folder)
         logs = self.log_root / replica.app
+        job = describe(replica.box, env, folder, replica.id, uid_of(self.home, replica.box.user), self.without)
         try:
             logs.mkdir(parents=True, exist_ok=True, mode=0o700)
             folder.mkdir(parents=True, mode=0o700)
@@ -75,7 +77,6 @@ class Local:
         except OSError as error:
             raise Down(f"cannot make the folder of {replica.id}: {error.strerror}", "wend doctor") from error
         self.thin(logs)
-        job = describe(replica.box, env, folder, replica.id, uid_of(self.home, replica.box.user))
         job["log"] = str(logs / f"{replica.id}.log")
         launch(replica.id, job, folder)
 

@@ -131,8 +131,11 @@ class Keeper:
     def send(self, number: int) -> None:
         try:
             os.killpg(self.child, number)
-        except ProcessLookupError:
-            return
+        except ProcessLookupError:  # it has not come to its own group yet; what it blocks now, it gets later
+            try:
+                os.kill(self.child, number)
+            except ProcessLookupError:
+                return
 
     def reap(self) -> None:
         while True:

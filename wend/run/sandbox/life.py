@@ -69,6 +69,7 @@ def part(job: Job, group: Group, serving: int, port: int, report: int, tell: int
             Keeper(job, group, serving, port, report).run()
         os.write(tell, str(pid).encode())
     except OSError as error:
-        os.write(report, f"fail no namespaces here: {error.strerror} ({error.filename})\n".encode())
+        text = f"fail this machine lets nobody make namespaces: {error.strerror} ({error.filename})\n"
+        os.write(report, text.encode())
     finally:
         os._exit(0)

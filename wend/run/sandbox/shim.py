@@ -57,9 +57,14 @@ def background(errors: str) -> None:
 
 def serve() -> tuple[int, int]:
     """A socket of the host's bound to a free port of its loopback, fit to be handed to an app; and the port."""
+    first = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
     made = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
-    made.bind(("127.0.0.1", 0))
-    port: int = made.getsockname()[1]
+    for one in (first, made):
+        one.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
+    first.bind(("127.0.0.1", 0))
+    port: int = first.getsockname()[1]
+    made.bind(("127.0.0.1", port))  # a port asked for by number stays with the socket when it stops listening
+    first.close()
     pin(made.fileno(), filter.only_serving())
     return made.detach(), port
 
@@ -70,10 +75,13 @@ class Shim:
     def __init__(self, job: Job) -> None:
         self.job = job
         self.loop = Loop()
+        prepare(job)
         self.serving, self.port = serve() if job.port else (-1, 0)
         if job.port:
             job.env["PORT"] = str(self.port)
-        prepare(job)
+        if job.port and "network" in job.without:
+            os.close(self.serving)  # the app binds the port itself, in the host's network
+            self.serving = -1
         self.group = limits.make(job)
         self.signals = kernel.block_signals(kernel.TERM, kernel.INT, kernel.CHLD, kernel.HUP)
         kernel.prctl(kernel.SUBREAPER, 1)
@@ -82,11 +90,12 @@ class Shim:
         self.state = State(f"{job.folder}/state.json", job.id, self.port or None)
         self.state.shim = [os.getpid(), kernel.started(os.getpid())]
         self.state.groups, self.state.unified = self.group.folders, self.group.unified
-        self.state.save()
-
-    def run(self) -> None:
         self.loop.watch(self.signals, READ, self.signal)
         self.begin()
+        if not self.life.pid:
+            raise OSError(1, " ".join(self.life.news() or ["the sandbox cannot be made"]), "unshare")
+
+    def run(self) -> None:
         while True:
             self.loop.turn()
 
