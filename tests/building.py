@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from threading import Event
 
@@ -26,7 +27,7 @@ KEPT = Path(tempfile.gettempdir()) / f"wend-test-builds-{os.getuid()}"  # toolch
 
 
 class Repo:
-    """A repository under test. `files`: path → text, bytes, or ("link", target); a path that ends in ! is executable."""
+    """A repository under test. `files`: path → text, bytes, or ("link", target); a path ending in ! is executable."""
 
     def __init__(self, folder: Path, files: Mapping[str, object] | None = None) -> None:
         self.folder = folder
@@ -37,7 +38,9 @@ class Repo:
 
     def git(self, *args: str, stdin: bytes | None = None) -> str:
         command = ["git", "-c", "core.hooksPath=/dev/null", "-c", "core.autocrlf=false", *args]
-        done = subprocess.run(command, cwd=self.folder, input=stdin, capture_output=True, env={**os.environ, **WHO}, check=False)
+        done = subprocess.run(
+            command, cwd=self.folder, input=stdin, capture_output=True, env={**os.environ, **WHO}, check=False
+        )
         assert done.returncode == 0, done.stderr.decode()
         return done.stdout.decode().strip()
 
@@ -63,7 +66,9 @@ def room(tmp: Path, **limits: float) -> Room:
     return Room(tmp / "artifacts", tmp / "deps", KEPT / "toolchains", **limits)  # type: ignore[arg-type]
 
 
-def build(repo: Repo, place: Room, said: list[str] | None = None, cancel: Event | None = None, app: str = "app") -> Artifact:
+def build(
+    repo: Repo, place: Room, said: list[str] | None = None, cancel: Event | None = None, app: str = "app"
+) -> Artifact:
     toml = repo.folder / "wend.toml"
     wanted = spec.parse(toml.read_text() if toml.exists() else None)
     say = (said if said is not None else []).append
@@ -72,10 +77,15 @@ def build(repo: Repo, place: Room, said: list[str] | None = None, cancel: Event 
 
 def need_registry() -> None:
     """Skip, with the reason, where packages cannot be had."""
+    if problem := registry_problem():
+        pytest.skip(f"needs a package registry: configure one for uv ({problem})")
+
+
+@cache
+def registry_problem() -> str:
     probe = [str(uv()), "pip", "install", "--quiet", "--dry-run", "--target", str(KEPT / "probe"), "itsdangerous"]
     done = subprocess.run(probe, capture_output=True, text=True, timeout=60, check=False)
-    if done.returncode:
-        pytest.skip(f"needs a package registry: configure one for uv ({done.stderr.strip()[-160:]})")
+    return done.stderr.strip()[-160:] or "uv failed" if done.returncode else ""
 
 
 @contextmanager

@@ -67,7 +67,10 @@ def test_flask_builds_runs_and_costs_nothing_the_second_time(tmp_path, no_tools)
 
 def test_a_half_built_folder_is_built_anew_and_what_is_gone_is_noticed(tmp_path):
     need_registry()
-    repo, place = Repo(tmp_path / "repo", {"requirements.txt": "itsdangerous", "Procfile": "web: python x"}), room(tmp_path)
+    repo, place = (
+        Repo(tmp_path / "repo", {"requirements.txt": "itsdangerous", "Procfile": "web: python x"}),
+        room(tmp_path),
+    )
     made = build(repo, place)
     folder = Path(made.env["VIRTUAL_ENV"]).parent
     store.marker(folder).unlink()  # as if the machine had died in the middle
@@ -111,11 +114,18 @@ def test_uv_lock_is_installed_exactly_and_a_broken_one_is_refused(tmp_path):
 
 def test_poetry_lock_is_installed_without_the_development_group_and_a_stale_one_is_refused(tmp_path):
     need_registry()
-    poetry = {"dependencies": {"python": "^3.11", "itsdangerous": "*"}, "group": {"dev": {"dependencies": {"six": "*"}}}}
+    poetry = {
+        "dependencies": {"python": "^3.11", "itsdangerous": "*"},
+        "group": {"dev": {"dependencies": {"six": "*"}}},
+    }
     project = '[tool.poetry]\nname = "p"\nversion = "1"\ndescription = ""\nauthors = []\npackage-mode = false\n'
-    project += '[tool.poetry.dependencies]\npython = "^3.11"\nitsdangerous = "*"\n[tool.poetry.group.dev.dependencies]\nsix = "*"\n'
-    hashed = hashlib.sha256(json.dumps({**poetry, "source": None, "extras": None, "dev-dependencies": None}, sort_keys=True).encode())
-    package = '[[package]]\nname = "{}"\nversion = "{}"\ndescription = ""\noptional = false\npython-versions = ">=3.8"\ngroups = ["{}"]\nfiles = []\n'
+    project += '[tool.poetry.dependencies]\npython = "^3.11"\nitsdangerous = "*"\n'
+    project += '[tool.poetry.group.dev.dependencies]\nsix = "*"\n'
+    hashed = hashlib.sha256(
+        json.dumps({**poetry, "source": None, "extras": None, "dev-dependencies": None}, sort_keys=True).encode()
+    )
+    package = '[[package]]\nname = "{}"\nversion = "{}"\ndescription = ""\noptional = false\n'
+    package += 'python-versions = ">=3.8"\ngroups = ["{}"]\nfiles = []\n'
     lock = package.format("itsdangerous", "2.1.2", "main") + package.format("six", "1.16.0", "dev")
     lock += '[metadata]\nlock-version = "2.1"\npython-versions = "^3.11"\ncontent-hash = "{}"\n'
     files = {"pyproject.toml": project, "poetry.lock": lock.format(hashed.hexdigest()), "Procfile": "web: x"}
@@ -131,7 +141,9 @@ def test_poetry_lock_is_installed_without_the_development_group_and_a_stale_one_
 
 def test_setup_py_installs_the_project_itself_and_runs_the_release_s_own_code(tmp_path):
     need_registry()
-    setup = 'from setuptools import setup\nsetup(name="hello", version="1", package_dir={"": "src"}, packages=["hello"],\n'
+    setup = (
+        'from setuptools import setup\nsetup(name="hello", version="1", package_dir={"": "src"}, packages=["hello"],\n'
+    )
     setup += 'install_requires=["itsdangerous"], entry_points={"console_scripts": ["hello=hello.main:main"]})\n'
     main = "import http.server, os, itsdangerous\nclass H(http.server.BaseHTTPRequestHandler):\n    def do_GET(self):\n"
     main += "        self.send_response(200); self.end_headers(); self.wfile.write(__file__.encode())\n"
@@ -209,7 +221,8 @@ def test_a_lock_that_does_not_fit_is_refused_in_npm_s_words(tmp_path):
 
 def test_a_site_that_npm_builds(tmp_path):
     need_registry()
-    package = {"scripts": {"build": "node -e \"require('fs').mkdirSync('dist'); require('fs').writeFileSync('dist/index.html', 'built')\""}}
+    script = "const fs = require('fs'); fs.mkdirSync('dist'); fs.writeFileSync('dist/index.html', 'built')"
+    package = {"scripts": {"build": f'node -e "{script}"'}}
     made = build(Repo(tmp_path / "repo", {"package.json": json.dumps(package)}), room(tmp_path))
     with served(made, tmp_path) as url:
         assert get(url) == (200, "built")
@@ -257,7 +270,11 @@ def test_a_build_that_forks_without_end_is_ended(tmp_path):
 def test_a_failing_build_shows_its_last_lines_as_plain_text(tmp_path):
     said: list[str] = []
     with pytest.raises(Refused) as error:
-        build(hatched(tmp_path, "seq 1 500; printf '\\\\033[31mno such header\\\\033[0m\\\\n'; exit 3"), room(tmp_path), said)
+        build(
+            hatched(tmp_path, "seq 1 500; printf '\\\\033[31mno such header\\\\033[0m\\\\n'; exit 3"),
+            room(tmp_path),
+            said,
+        )
     assert error.value.message.startswith("build failed (exited with code 3):\n")
     assert error.value.message.endswith("\n500\nno such header")
     assert not any("499" in line for line in said), "output is shown only when it fails or is slow"
@@ -268,7 +285,9 @@ def test_a_build_sees_no_secret_of_the_platform_and_no_other_app(tmp_path, monke
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s3cret")
     other = tmp_path / "artifacts" / "other"
     other.mkdir(parents=True)
-    made = build(hatched(tmp_path, f"env > seen; ls {other} >> seen 2>&1; cat /etc/shadow >> seen 2>&1 || true"), room(tmp_path))
+    made = build(
+        hatched(tmp_path, f"env > seen; ls {other} >> seen 2>&1; cat /etc/shadow >> seen 2>&1 || true"), room(tmp_path)
+    )
     seen = (Path(made.root) / "seen").read_text()
     assert "s3cret" not in seen and "root:" not in seen
     assert "No such file" in seen

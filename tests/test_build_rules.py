@@ -35,7 +35,10 @@ SITE = '{"scripts": {"dev": "vite", "build": "vite build"}}'
         ({"package.json": SITE, "Procfile": "web: node x"}, "node-web"),
         ({"package.json": "{}", "server.js": ""}, "node-web"),
         ({"package.json": SITE, "index.html": ""}, "static-site"),
-        ({"package.json": '{"scripts": {"start": "react-scripts start", "build": "react-scripts build"}}'}, "static-site"),
+        (
+            {"package.json": '{"scripts": {"start": "react-scripts start", "build": "react-scripts build"}}'},
+            "static-site",
+        ),
         ({"index.html": "", "site.css": ""}, "static-site"),
         ({"index.html": "", "package.json": "{}"}, "static-site"),
         ({"go.mod": "module x", "package.json": PACKAGE}, "go-web"),
@@ -97,7 +100,9 @@ def test_words_come_from_the_file_that_matched():
         "file": "shop/web.py", "folder": "shop", "module": "shop.web", "var": "site"
     }  # fmt: skip
     assert holds(tree({"shop/web.py": "x"}), rule) is None
-    assert fill("run {module}:{var} on ${PORT:-1} {other}", {"module": "m", "var": "v"}) == "run m:v on ${PORT:-1} {other}"
+    assert (
+        fill("run {module}:{var} on ${PORT:-1} {other}", {"module": "m", "var": "v"}) == "run m:v on ${PORT:-1} {other}"
+    )
 
 
 @pytest.mark.parametrize(
@@ -146,7 +151,16 @@ def test_a_version_that_is_not_here_is_refused_with_those_that_are(text):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "python-3.11.7; rm -rf /", "pypy3.9-7.3", "$(id)", "python-3.11.7\npython-3.12.1", "\x1b[31mpython", "x" * 10**6]
+    "text",
+    [
+        "",
+        "python-3.11.7; rm -rf /",
+        "pypy3.9-7.3",
+        "$(id)",
+        "python-3.11.7\npython-3.12.1",
+        "\x1b[31mpython",
+        "x" * 10**6,
+    ],
 )
 def test_a_hostile_runtime_txt_is_refused_and_shown_harmless(text):
     with pytest.raises(Invalid) as error:
@@ -212,7 +226,11 @@ def test_nothing_to_run_says_what_the_path_looked_for():
     [
         ({"app.py": "app = Flask(__name__)"}, "gunicorn", "gunicorn --bind 0.0.0.0:$PORT app:app"),
         ({"app.py": "app: Flask = flask.Flask(__name__)"}, "gunicorn", "gunicorn --bind 0.0.0.0:$PORT app:app"),
-        ({"shop/__init__.py": "def create_app(x=None):"}, "gunicorn", "gunicorn --bind 0.0.0.0:$PORT 'shop:create_app()'"),
+        (
+            {"shop/__init__.py": "def create_app(x=None):"},
+            "gunicorn",
+            "gunicorn --bind 0.0.0.0:$PORT 'shop:create_app()'",
+        ),
         ({"app.py": "app = Flask(__name__)"}, "flask", "flask --app app run --host 0.0.0.0 --port $PORT"),
         ({"main.py": "app = FastAPI(\n)"}, "uvicorn", "uvicorn --host 0.0.0.0 --port $PORT main:app"),
         ({"src/api/main.py": "api = FastAPI()"}, "uvicorn", "uvicorn --host 0.0.0.0 --port $PORT api.main:api"),
@@ -242,8 +260,9 @@ def test_broken_json_is_named():
 
 def test_only_registry_settings_reach_a_build():
     given = {
-        "PIP_INDEX_URL": "http://mirror/simple", "UV_PUBLISH_TOKEN": "s", "AWS_SECRET_ACCESS_KEY": "s", "WEND_TOKEN": "s",
-        "GOPROXY": "http://go", "npm_config_registry": "http://npm", "SSL_CERT_FILE": "/c", "UV_PYTHON": "/x", "HOME": "/root",
+        "PIP_INDEX_URL": "http://mirror/simple", "UV_PUBLISH_TOKEN": "s", "AWS_SECRET_ACCESS_KEY": "s", "HOME": "/root",
+        "GOPROXY": "http://go", "npm_config_registry": "http://npm", "SSL_CERT_FILE": "/c", "UV_PYTHON": "/x",
+        "WEND_TOKEN": "s",
     }  # fmt: skip
     kept = operator(given)
     assert kept == {

@@ -45,7 +45,11 @@ def test_files_modes_and_inner_links_stay_as_they_are(tmp_path):
 
 
 def test_attributes_and_filters_are_never_applied(tmp_path):
-    files = {".gitattributes": "* text eol=crlf export-subst filter=evil\nhidden export-ignore\n", "v.txt": "$Format:%H$\n", "hidden": "x"}
+    files = {
+        ".gitattributes": "* text eol=crlf export-subst filter=evil\nhidden export-ignore\n",
+        "v.txt": "$Format:%H$\n",
+        "hidden": "x",
+    }
     repo = Repo(tmp_path / "repo", files)
     repo.git("config", "filter.evil.smudge", f"touch {tmp_path}/smudged; cat")
     repo.git("config", "core.autocrlf", "true")

@@ -24,7 +24,7 @@ from wend.build.rules import Table, Tree, Words, fill, fill_all, first, holds, o
 from wend.build.store import discard, load, save
 from wend.build.toolchain import Toolchain, resolve
 from wend.build.tree import lay_out
-from wend.build.work import SYSTEM_PATH, Job, Work, disk_size, make_home, need_room, perform
+from wend.build.work import SYSTEM_PATH, Job, Work, disk_size, need_room, perform
 from wend.errors import Down, Invalid, Refused
 from wend.run import Mount
 from wend.spec import Spec
@@ -46,7 +46,6 @@ def build(source: Source, spec: Spec, room: Room, say: Say, cancel: Cancel) -> A
         work = Work(source.app, room, say, cancel, time.monotonic() + room.seconds, staging / "home", env=spec.env)
         tools = tuple(tool for rule in path.toolchains if (tool := toolchain(rule, tree, work)))
         work = replace(work, tools=tools)
-        make_home(work.home)
         deps = install(work, path, tree, root)
         draft = Draft(work, spec, path, replace(tree, deps=deps[0].folder if deps else None), root, deps)
         id = identity(source, draft)

@@ -54,14 +54,13 @@ def known() -> dict[str, Any]:
 
 def resolve(rule: Table, tree: Tree, room: Path, say: Say, cancel: Event) -> Toolchain:
     """The toolchain that a path's rule and the app's own files ask for. Raises Refused with the versions there are."""
-    kind = str(rule["use"])
-    about = known()[kind]
-    here = interpreters() if "package" not in about else {version: Path() for version in about["versions"]}
-    default = own_python() if "package" not in about else about["versions"][0]
-    asked = asking(rule, tree)
-    version = wanted(asked, about["label"], list(here), default)
+    kind, at = str(rule["use"]), rule.get("at", "run")
+    about, asked = known()[kind], asking(rule, tree)
     if "package" not in about:
-        return python(version, here[version], about["cache"], rule.get("at", "run"))
+        here = interpreters() if asked else {own_python(): own_interpreter()}
+        version = wanted(asked, about["label"], list(here), own_python())
+        return python(version, here[version], about["cache"], at)
+    version = wanted(asked, about["label"], about["versions"], about["versions"][0])
     folder = room / f"{kind}-{version}"
     if not folder.is_dir():
         fetch(about, version, folder, say, cancel)
@@ -69,7 +68,6 @@ def resolve(rule: Table, tree: Tree, room: Path, say: Say, cancel: Event) -> Too
     if asked and not fits(exact, asked.text, asked.dialect):
         say(f"{about['label']}: {asked.file} asks for {asked.text[:40]}; this is the {version} that is here, {exact}")
     env = fill_all(about.get("env", {}), {"toolchain": str(folder)})
-    at = rule.get("at", "run")
     return Toolchain(kind, about["label"], exact, str(folder), str(folder / "bin"), env, about.get("cache", {}), at)
 
 
@@ -127,6 +125,10 @@ def own_python() -> str:
     return ".".join(map(str, sys.version_info[:3]))
 
 
+def own_interpreter() -> Path:
+    return Path(sys.base_prefix) / "bin" / f"python3.{sys.version_info[1]}"
+
+
 def interpreters() -> dict[str, Path]:
     """Version → the real interpreter, for every Python of this machine that uv can build for (3.8 or later)."""
     found: dict[str, Path] = {}
@@ -141,7 +143,7 @@ def interpreters() -> dict[str, Path]:
                 version = version_of(file.resolve(), file.stat().st_mtime_ns)
                 if tuple(map(int, version.split(".")[:2])) >= (3, 8):
                     found[version] = file.resolve()
-    found[own_python()] = Path(sys.base_prefix) / "bin" / f"python3.{sys.version_info[1]}"
+    found[own_python()] = own_interpreter()
     return dict(sorted(found.items(), key=lambda item: [int(n) for n in item[0].split(".")]))
 
 

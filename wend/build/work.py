@@ -36,7 +36,7 @@ CONFIGS = (".npmrc", ".config/pip/pip.conf", ".pip/pip.conf", ".config/uv/uv.tom
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 PLAIN = {"LANG": "C.UTF-8", "CI": "1", "NO_COLOR": "1", "UV_PYTHON_DOWNLOADS": "never", "UV_NO_PROGRESS": "1"}
 VERDICT = "[wend] "  # how the sandbox marks its own words
-LAST = 14  # lines of output that a failure shows
+FIRST, LAST = 8, 14  # lines of output that a failure shows: compilers name the cause first, scripts last
 SLOW = 8.0  # seconds of silence before a command's own output is shown
 SHOWN = 2000  # lines of it at most
 RESERVE = 256 * 2**20  # bytes that a build leaves free on the disk
@@ -78,6 +78,8 @@ def perform(work: Work, job: Job) -> float:
     if work.cancel.is_set() or left <= 0:
         raise ended(work, job, Voice(work.say))
     began = time.monotonic()
+    if not work.home.is_dir():
+        make_home(work.home)
     voice = Voice(work.say)
     home = work.room.artifacts.parent
     finished = run(box(work, job, left), environment(work, job), voice.hear, work.cancel, home=home)
@@ -193,12 +195,14 @@ def unique(mounts: Sequence[Mount]) -> tuple[Mount, ...]:
 
 
 class Voice:
-    """Keeps a command's last lines, and says them aloud once it has been running for a while. `verdict` is the
-    sandbox's own word on why it ended the command."""
+    """Keeps a command's first and last lines, and says them aloud once it has been running for a while. `verdict` is
+    the sandbox's own word on why it ended the command."""
 
     def __init__(self, say: Say) -> None:
         self.say = say
-        self.kept: deque[str] = deque(maxlen=LAST)
+        self.first: list[str] = []
+        self.last: deque[str] = deque(maxlen=LAST)
+        self.dropped = False
         self.began = time.monotonic()
         self.shown = 0
         self.verdict = ""
@@ -208,8 +212,15 @@ class Voice:
         if text.startswith(VERDICT):
             self.verdict = text.removeprefix(VERDICT)
         elif text:
-            self.kept.append(text)
+            self.keep(text)
             self.aloud(text)
+
+    def keep(self, text: str) -> None:
+        if len(self.first) < FIRST:
+            self.first.append(text)
+            return
+        self.dropped |= len(self.last) == LAST
+        self.last.append(text)
 
     def aloud(self, text: str) -> None:
         if time.monotonic() - self.began < SLOW or self.shown > SHOWN:
@@ -218,8 +229,9 @@ class Voice:
         self.shown += 1
 
     def quoted(self) -> str:
-        """The last lines as the rest of a message."""
-        return ":\n" + "\n".join(self.kept) if self.kept else ""
+        """The lines that were kept, as the rest of a message."""
+        lines = [*self.first, *(["…"] if self.dropped else []), *self.last]
+        return ":\n" + "\n".join(lines) if lines else ""
 
 
 def clean(line: str) -> str:
