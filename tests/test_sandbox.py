@@ -23,7 +23,8 @@ from wend.errors import Invalid
 from wend.run import Box, Limits, Mount
 from wend.run.launch import direct, uid_of
 from wend.run.oneoff import run
-from wend.run.sandbox import filter, reach
+from wend.run.sandbox import filter, limits, reach
+from wend.run.sandbox.job import Job
 from wend.run.walls import WALLS, interpreter, probe
 
 ROOT = os.geteuid() == 0
@@ -178,6 +179,31 @@ def test_each_user_has_one_uid_for_ever(tmp_path: Path) -> None:
     assert second == first + 1
     assert uid_of(tmp_path, "one") == first
     assert uid_of(tmp_path, "three") == second + 1
+
+
+# ---------------------------------------------------------------------------------------------- limits
+
+
+def test_the_second_version_of_control_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tree of plain files stands for the kernel's: this machine may have only the first version."""
+
+    def made(folder: str) -> bool:
+        Path(folder).mkdir()
+        (Path(folder) / "cgroup.controllers").write_text("cpu memory pids io\n")
+        return True
+
+    monkeypatch.setattr(limits, "MOUNT", str(tmp_path))
+    monkeypatch.setattr(limits, "made", made)
+    group = limits.second(Job({"group": "wend-x", "memory": 2**26, "pids": 40, "cpu": 0.5}), "/")
+    wrote = {path.name: path.read_text() for path in (tmp_path / "wend-x").iterdir()}
+    assert wrote == {
+        "cgroup.controllers": "cpu memory pids io\n", "memory.max": "67108864", "memory.swap.max": "0",
+        "memory.oom.group": "1", "pids.max": "40", "cpu.max": "50000 100000",
+    }  # fmt: skip
+    (tmp_path / "wend-x/memory.events").write_text("low 0\noom 3\noom_kill 2\n")
+    (tmp_path / "wend-x/memory.stat").write_text("anon 4096\nfile 1\n")
+    (tmp_path / "wend-x/cpu.stat").write_text("usage_usec 1500000\n")
+    assert (group.ooms(), group.usage()) == (2, (4096, 1.5))
 
 
 # ---------------------------------------------------------------------------------------------- the network

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import fcntl
+import hashlib
 import os
 import re
 import sys
@@ -39,7 +39,8 @@ def describe(
             raise Invalid(f"{name}: {mount.target!r} cannot be the place of a folder")
     limits = box.limits
     return {
-        "id": name, "group": group_name(folder), "once": False, "folder": str(folder), "scratch": str(folder / "scratch"), "log": "",
+        "id": name, "group": group_name(folder), "once": False, "folder": str(folder), "log": "",
+        "scratch": str(folder / "scratch"),
         "command": direct(box.command), "cwd": box.cwd, "home": "/home",
         "env": {"PATH": PATH, "HOME": "/home", "LANG": "C.UTF-8"} | env,
         "mounts": tuple((str(Path(mount.source).resolve()), mount.target, mount.mode) for mount in box.mounts),

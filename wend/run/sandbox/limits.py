@@ -127,11 +127,6 @@ def make(job: Job) -> Group:
     return Group(folders, unified=False)
 
 
-def name_of(job: Job) -> str:
-    """Unlike that of an equally named replica of another home on this machine."""
-    return f"wend-{job.id}.{os.getpid()}"
-
-
 def made(folder: str) -> bool:
     try:
         os.mkdir(folder)
