@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from wend import build, secrets
-from wend.build import Artifact
+from wend.build import Artifact, store
 from wend.context import Context
 from wend.errors import Down
 from wend.route import Backend, Route
@@ -56,9 +56,9 @@ def replicas(release: Release, artifact: Artifact, scale: Mapping[str, int], onl
 
 
 def renumber(want: Iterable[Replica], have: Iterable[Status]) -> list[Replica]:
-    """The same replicas, but none with the number of one that is lost: its process may still serve under that name,
+    """The same replicas, but none with the number of one that is lost or stopping: its process may still serve under that name,
     so the replacement needs another."""
-    lost = {status.id for status in have if status.phase == "lost"}
+    lost = {status.id for status in have if status.phase in ("lost", "stopping")}
     taken = {status.id for status in have} | {replica.id for replica in want}
     return [fresh(replica, taken) if replica.id in lost else replica for replica in want]
 
@@ -93,7 +93,7 @@ def route(hosts: tuple[str, ...], have: list[Status], live: int | None, warm: It
 
 def artifact(ctx: Context, release: Release) -> Artifact:
     """The release's artifact. Raises Down when retention removed it."""
-    found = build.load(build_room(ctx), release.artifact)
+    found = store.load(build_room(ctx), release.artifact)
     if found is None:
         raise Down(
             f"the files of {release.app}'s release {release.number} are gone",

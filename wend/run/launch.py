@@ -19,6 +19,7 @@ FIRST_UID, SPREAD = 20_000, 40_000
 SHELL = re.compile(r"[;&|<>(){}`\n!]")
 WORDS = "exec cd export unset set . : eval trap ulimit umask wait test [ if for while until case time true false echo"
 BUILTINS = frozenset(f"{WORDS} printf exit kill read command type".split())
+SHORTEST = 6  # bytes: a shorter value occurs in any text by chance
 PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 
 
@@ -43,12 +44,20 @@ def describe(
         "scratch": str(folder / "scratch"),
         "command": direct(box.command), "cwd": box.cwd, "home": "/home",
         "env": {"PATH": PATH, "HOME": "/home", "LANG": "C.UTF-8"} | env,
+        "hidden": hidden(box, env),
         "mounts": tuple((str(Path(mount.source).resolve()), mount.target, mount.mode) for mount in box.mounts),
         "reach": box.reach, "without": without, "uid": uid, "users": 0,
         "memory": limits.memory, "pids": limits.pids, "cpu": limits.cpu, "seconds": limits.seconds,
         "file": limits.file, "disk": limits.disk, "output": limits.log,
         "port": box.port, "grace": box.grace, "terminal": -1, "input": -1,
     }  # fmt: skip
+
+
+def hidden(box: Box, env: dict[str, str]) -> tuple[bytes, ...]:
+    """The values that must not be logged, longest first; those of several lines also line by line, as logs see them."""
+    values = {env[name] for name in box.secrets if name in env}
+    parts = {part.strip().encode("utf-8", "surrogatepass") for value in values for part in (value, *value.splitlines())}
+    return tuple(sorted((part for part in parts if len(part) >= SHORTEST), key=len, reverse=True))
 
 
 def group_name(folder: Path) -> str:

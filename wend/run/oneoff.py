@@ -32,9 +32,23 @@ def run(
 ) -> Finished:
     """Run the box's command to its end; nothing of it survives this call. `say` gets each line of output (with
     `interactive`, which gives the command a terminal, raw pieces as they come). `stdin` is a descriptor it reads.
-    Setting `cancel` ends it. `home` keeps the table of users and the scratch folder; without it, the temporary
-    folder does. Raises Down when the box cannot be made, Invalid when a folder is missing."""
-    base = home or Path(tempfile.gettempdir()) / f"wend-{os.getuid()}"
+    Setting `cancel` ends it. `home` keeps the table of users and the scratch folder; without it, a folder that is made
+    and removed here does. Raises Down when the box cannot be made, Invalid when a folder is missing."""
+    if home is None:
+        with tempfile.TemporaryDirectory(prefix="wend-") as temporary:
+            return run(box, env, say, cancel, stdin, interactive, Path(temporary))
+    return run_in(home, box, env, say, cancel or Event(), stdin, interactive)
+
+
+def run_in(
+    base: Path,
+    box: Box,
+    env: dict[str, str],
+    say: Callable[[str], None],
+    cancel: Event,
+    stdin: int | None,
+    interactive: bool,
+) -> Finished:
     name = f"once-{secrets.token_hex(6)}"
     folder = base / "run" / "once" / name
     values = describe(box, env, folder, name, uid_of(base, box.user))
@@ -51,7 +65,7 @@ def run(
             start_new_session=True,
             pass_fds=[given] if given >= 0 else [],
         ) as process:
-            finished = Watch(process, say, cancel or Event(), master, stdin).follow(packed(values))
+            finished = Watch(process, say, cancel, master, stdin).follow(packed(values))
     except OSError as error:
         raise Down(f"cannot start a process here: {error.strerror}", "wend doctor") from error
     finally:

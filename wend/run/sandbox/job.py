@@ -23,6 +23,7 @@ class Job:
     command: str
     cwd: str
     env: dict[str, str]
+    hidden: tuple[bytes, ...]
     home: str
     mounts: tuple[tuple[str, str, str], ...]
     reach: tuple[str, ...]

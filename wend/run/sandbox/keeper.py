@@ -29,10 +29,11 @@ class Keeper:
     def __init__(self, job: Job, group: Group, serving: int, port: int, report: int) -> None:
         self.job, self.group, self.serving, self.port, self.report = job, group, serving, port, report
         self.loop = Loop()
-        self.log = Stream(1, job.output) if job.once else Log(job.log, job.output)
+        self.log = Stream(1, job.output, job.hidden) if job.once else Log(job.log, job.output, job.hidden)
         self.child = 0
         self.heard: set[int] = set()
         self.proc = -1
+        self.asked = False
 
     def run(self) -> None:
         """Start the command and stay until it ended; never returns."""
@@ -121,6 +122,9 @@ class Keeper:
 
     def stop(self) -> None:
         """Ask politely once, then end it."""
+        if self.asked:
+            return
+        self.asked = True
         self.send(kernel.TERM)
         self.loop.at("kill", time.monotonic() + self.job.grace, self.end)
 

@@ -12,22 +12,29 @@ RATE = 2 * 2**20  # bytes a second that are kept for long; a burst may be as lar
 
 
 class Lines:
-    """Cuts a stream into lines of at most LONGEST bytes. `ready` gives what is complete."""
+    """Cuts a stream into lines of at most LONGEST bytes, with every `hidden` value blotted out before anything else
+    sees them."""
 
-    def __init__(self) -> None:
+    def __init__(self, hidden: tuple[bytes, ...] = ()) -> None:
         self.rest = b""
+        self.hidden = hidden
 
     def cut(self, chunk: bytes) -> list[bytes]:
         *whole, self.rest = (self.rest + chunk).split(b"\n")
-        lines = [part for line in whole for part in pieces(line)]
+        lines = [part for line in whole for part in pieces(self.clean(line))]
         if len(self.rest) > LONGEST:
-            *more, self.rest = pieces(self.rest)
+            *more, self.rest = pieces(self.clean(self.rest))
             lines += more
         return lines
 
     def flush(self) -> list[bytes]:
         rest, self.rest = self.rest, b""
-        return pieces(rest) if rest else []
+        return pieces(self.clean(rest)) if rest else []
+
+    def clean(self, line: bytes) -> bytes:
+        for value in self.hidden:
+            line = line.replace(value, b"[secret]")
+        return line
 
 
 def pieces(line: bytes) -> list[bytes]:
@@ -39,9 +46,9 @@ class Log:
     """A file of at most `size` bytes in two halves: PATH and the older PATH.1. What comes faster than RATE is dropped,
     and a line says so."""
 
-    def __init__(self, path: str, size: int) -> None:
+    def __init__(self, path: str, size: int, hidden: tuple[bytes, ...] = ()) -> None:
         self.path, self.half = path, max(size // 2, 65536)
-        self.lines = Lines()
+        self.lines = Lines(hidden)
         self.budget, self.refilled = float(self.half), time.monotonic()
         self.dropped = 0
         self.open()
@@ -97,9 +104,9 @@ class Log:
 class Stream:
     """A one-off's output, handed on line by line: the first `size` bytes, a mark, and the last lines."""
 
-    def __init__(self, fd: int, size: int) -> None:
+    def __init__(self, fd: int, size: int, hidden: tuple[bytes, ...] = ()) -> None:
         self.fd, self.left = fd, size
-        self.lines = Lines()
+        self.lines = Lines(hidden)
         self.dropped = 0
         self.last: deque[bytes] = deque(maxlen=50)
 

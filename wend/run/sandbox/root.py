@@ -184,6 +184,8 @@ def overlay(place: str, number: int, source: str, job: Job) -> list[str]:
         os.chown(f"{base}/upper", job.uid, job.uid)
     try:
         lower = source if not job.users else owned(source, f"{base}/lower", job)
+        if job.uid and os.stat(lower).st_uid != job.uid:
+            raise OSError(1, "the box's user could not write over this")
         extra = "" if job.uid else ",userxattr"
         options = f"lowerdir={lower},upperdir={base}/upper,workdir={base}/work{extra}"
         if any(mark in source + job.scratch for mark in ",:\\"):

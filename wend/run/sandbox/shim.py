@@ -153,6 +153,8 @@ class Shim:
     def stop(self) -> None:
         if self.state.phase == "backoff":
             self.leave()
+        if self.stopping:
+            return  # asked again: the time it was given runs from the first
         self.stopping, self.state.phase = True, "stopping"
         self.state.save()
         if self.life.pid:
