@@ -146,6 +146,23 @@ def test_what_is_written_to_an_overlay_is_thrown_away(tmp_path: Path) -> None:
 
 
 @linux
+def test_an_overlay_works_where_the_kernel_cannot_map_its_owner(tmp_path: Path) -> None:
+    """Two folders of two owners: only one owner is mapped, so the other folder is copied."""
+    folders = [tmp_path / "one", tmp_path / "two"]
+    for number, folder in enumerate(folders):
+        folder.mkdir()
+        (folder / "file").write_text("as built")
+        if ROOT:
+            os.chown(folder, PLAIN + number, PLAIN + number)
+            os.chown(folder / "file", PLAIN + number, PLAIN + number)
+    mounts = [Mount(str(folder), f"/{folder.name}", "overlay") for folder in folders]
+    code = "for at in ('/one/file', '/two/file'): open(at, 'w').write('new'); print(open(at).read())"
+    done, lines = boxed(tmp_path, code, *mounts)
+    assert (done.exit.code, lines) == (0, ["new", "new"])
+    assert [(folder / "file").read_text() for folder in folders] == ["as built"] * 2
+
+
+@linux
 def test_a_writable_mount_is_written_through(tmp_path: Path) -> None:
     folder = tmp_path / "build"
     folder.mkdir()
@@ -411,6 +428,13 @@ def test_a_command_ends_as_it_ends(tmp_path: Path) -> None:
     killed = run(Box("kill -SEGV $$", cwd="/"), {}, print, home=tmp_path).exit
     assert str(killed) == "killed by SIGSEGV"
     assert run(Box("no-such-program", cwd="/"), {}, print, home=tmp_path).exit.code == 127
+
+
+@linux
+def test_a_one_off_without_a_home_leaves_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert run(Box("true", cwd="/"), {}, print).exit.code == 0
+    assert list(tmp_path.iterdir()) == []
 
 
 @linux
