@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlencode
 
 from wend import apps, auth, events, release
 from wend.context import Context
 from wend.errors import Invalid
 from wend.ledger.chain import Checkpoint
 from wend.release import Change
-from wend.web import reading, rehearsal
+from wend.web import reading, rehearsal, session
 from wend.web.body import Field, check_names
 from wend.web.door import KNOWN, Act, Address, Visit, any_app, asked_app, deploys_app
 from wend.web.stream import Flow, Item, listened, told
@@ -27,8 +28,9 @@ def status(visit: Visit) -> Item:
 
 
 def sign_in(visit: Visit) -> Item:
-    visit.read()
-    return {"url": f"{visit.base}/login?once={visit.web.sessions.mint(visit.ctx.actor)}"}
+    back = session.local(visit.read(Field("next", "text", "/"))["next"])
+    query = urlencode({"once": visit.web.sessions.mint(visit.ctx.actor)} | ({} if back == "/" else {"next": back}))
+    return {"url": f"{visit.base}/login?{query}"}
 
 
 def golden_paths(visit: Visit) -> list[Any]:

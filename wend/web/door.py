@@ -94,6 +94,14 @@ class Visit:
             raise body.WrongKind(f"content type {kind!r} is not read here", "send application/json")
         return body.read(self.body, *fields)
 
+    def crew(self) -> dict[str, Any]:
+        """What every page shows around its content: who is signed in, and where they may go."""
+        if self.session is None:
+            return {"actor": None}
+        scopes = self.ctx.actor.scopes
+        may = {verb: auth.permits(scopes, verb, any_app(self.ctx, self.request)) for verb in auth.VERBS}
+        return {"actor": self.ctx.actor, "csrf": self.web.sessions.form_token(self.session), "may": may}
+
     def dry(self) -> bool:
         """Whether only to say what would happen."""
         query = self.query
@@ -221,24 +229,15 @@ def finish(visit: Visit, address: Address) -> Response | Flow:
     """Act, and make of the answer what travels. A form must come from a page of the same session."""
     if address.page and visit.request.method in CHANGING:
         session.check_origin(visit.request)
-        if visit.session:
+        if visit.session and address.verb != OPEN:
             session.check_form(visit.web.sessions.form_token(visit.session), body.form(visit.body))
     answer = address.act(visit)
     if isinstance(answer, Page):
         page = answer
-        answer = page.data if wants_json(visit.request) else visit.web.renderer.page(visit.request, page, crew(visit))
+        answer = page.data if wants_json(visit.request) else visit.web.renderer.page(visit.request, page, visit.crew())
     if isinstance(answer, dict | list):
         return JSONResponse(answer)
     return answer
-
-
-def crew(visit: Visit) -> dict[str, Any]:
-    """What every page shows around its content: who is signed in, and where they may go."""
-    if visit.session is None:
-        return {"actor": None}
-    scopes = visit.ctx.actor.scopes
-    may = {verb: auth.permits(scopes, verb, any_app(visit.ctx, visit.request)) for verb in auth.VERBS}
-    return {"actor": visit.ctx.actor, "csrf": visit.web.sessions.form_token(visit.session), "may": may}
 
 
 def wants_json(request: Request) -> bool:

@@ -3,6 +3,262 @@ running deploy and the log move."""
 
 from __future__ import annotations
 
-from wend.web.door import Address
+import logging
+import threading
+from pathlib import PurePath
+from typing import Any
 
-ADDRESSES: tuple[Address, ...] = ()
+from markupsafe import Markup
+from starlette.responses import RedirectResponse, Response
+
+from wend import apps, auth, release, spec
+from wend.errors import Invalid, NotFound, Refused, WendError
+from wend.events import KINDS
+from wend.web import api, body, reading, rehearsal, session
+from wend.web.door import KNOWN, OPEN, Act, Address, Visit, any_app, asked_app
+from wend.web.show import KINDS as FILES
+from wend.web.show import Page, log_line
+from wend.web.stream import Flow, Item, bug, listened
+
+LINES = 200  # of a log, before what comes
+PATIENCE = 15.0  # seconds a rollback may take to begin, before the browser is sent on
+FOREVER = "public, max-age=31536000, immutable"
+log = logging.getLogger(__name__)
+
+
+# ---------------------------------------------------------------------------------------------- signing in
+
+
+def login(visit: Visit) -> Response | Page:
+    """The form; or, with a one-time link, straight in."""
+    code, back = visit.request.query_params.get("once"), session.local(visit.request.query_params.get("next"))
+    if code:
+        return signed_in(visit, visit.web.sessions.redeem(code), back)
+    if visit.session:
+        return RedirectResponse(back, 303)
+    return login_page(back)
+
+
+def login_page(back: str, error: WendError | None = None) -> Page:
+    extra = {"back": back, "error": error.as_dict() if error else None}
+    return Page("login.html", {"sign_in": "POST a token here, or follow a link from `wend open --portal`"}, extra,
+                error.status if error else 200)  # fmt: skip
+
+
+def try_login(visit: Visit) -> Response | Page:
+    """The form, sent. A token that is not valid gets the form again."""
+    given = body.form(visit.body)
+    back = session.local(given.get("next"))
+    try:
+        actor = auth.who(visit.ctx, given.get("token", "").strip())
+    except Refused as error:
+        return login_page(back, error)
+    return signed_in(visit, actor.token or "", back)
+
+
+def signed_in(visit: Visit, token: str, back: str) -> Response:
+    response = RedirectResponse(back, 303)
+    sessions = visit.web.sessions
+    session.set_cookie(visit.request, response, sessions.write(sessions.begin(token)))
+    return response
+
+
+def logout(visit: Visit) -> Response:
+    if visit.session:
+        visit.web.sessions.end(visit.session)
+    response = RedirectResponse("/login", 303)
+    session.set_cookie(visit.request, response, "")
+    return response
+
+
+# ---------------------------------------------------------------------------------------------- apps
+
+
+def home(visit: Visit) -> Page:
+    return Page("apps.html", reading.all_apps(visit.ctx), {"base": visit.base, "edge": visit.ctx.config.url("hello")})
+
+
+def app(visit: Visit) -> Page:
+    """An app, its configuration beside it, and how its last deploy went."""
+    found = reading.one_app(visit.ctx, visit.app, visit.base)
+    last = found["last"]
+    found["config"] = reading.config(visit.ctx, visit.app)
+    found["secrets"] = reading.secret_names(visit.ctx, visit.app)
+    found["timeline"] = reading.deploy(visit.ctx, last["id"])["steps"] if last else []
+    return Page("app.html", found, {"tail": tail(visit, last), "may_change": may_change(visit)})
+
+
+def tail(visit: Visit, last: Item | None) -> list[str]:
+    """The last lines of a failed deploy's processes."""
+    return list(last["tail"]) if last and last["state"] == "failed" else []
+
+
+def may_change(visit: Visit) -> bool:
+    return auth.permits(visit.ctx.actor.scopes, "app.change", visit.app)
+
+
+def deploy(visit: Visit) -> Page:
+    found = reading.deploy(visit.ctx, visit.id)
+    if found["app"] != visit.app:
+        raise NotFound(f"{visit.app} has no deploy {visit.id!r}", "its page lists them")
+    return Page("deploy.html", found, {"url": visit.ctx.config.url(visit.app)})
+
+
+def rollback_page(visit: Visit) -> Page:
+    """What rolling back would change, and the button that does it."""
+    number, lines = visit.query.number("release", 0, 10**9), list[str]()
+    rehearsal.rollback(visit.ctx, visit.app, number, lines.append)
+    data = {"app": visit.app, "release": number, "would": [line.strip() for line in lines]}
+    return Page("rollback.html", data)
+
+
+def roll_back(visit: Visit) -> Response:
+    """Begin, and show the deploy that does it; it goes on whether or not anybody looks."""
+    raw = body.form(visit.body).get("release", "")
+    if not (raw.isascii() and raw.isdigit() and len(raw) < 10):
+        raise Invalid(f"{raw[:20]!r} is no release", "choose one on the app's page")
+    before = newest(visit)
+    failed = begun(visit, int(raw))
+    after = newest(visit)
+    if after and after != before:
+        return RedirectResponse(f"/apps/{visit.app}/deploys/{after}", 303)
+    if failed:
+        raise failed[0]
+    return RedirectResponse(f"/apps/{visit.app}", 303)
+
+
+def begun(visit: Visit, number: int) -> list[WendError]:
+    """Roll back in a thread; returns once it says something, is over, or PATIENCE is. Its error, if it ended."""
+    started, failed = threading.Event(), list[WendError]()
+
+    def act() -> None:
+        try:
+            release.rollback(visit.ctx, visit.app, number, lambda line: started.set())
+        except WendError as error:
+            failed.append(error)
+        except Exception as error:
+            log.exception("rollback of %s", visit.app)
+            failed.append(bug(error))
+        finally:
+            started.set()
+
+    threading.Thread(target=act, name=f"rollback-{visit.app}", daemon=True).start()
+    started.wait(PATIENCE)
+    return failed
+
+
+def newest(visit: Visit) -> str | None:
+    """The id of the app's newest rollback."""
+    return next((one["id"] for one in reading.deploys(visit.ctx, visit.app) if one["cause"] == "rollback"), None)
+
+
+# ---------------------------------------------------------------------------------------------- logs
+
+
+def logs(visit: Visit) -> Page | Flow:
+    """The last lines; the page's few lines of JavaScript fetch what comes. With ?follow=1 the page itself goes on."""
+    query = visit.query
+    process, follow = query.text("process"), query.flag("follow")
+    query.done()
+    processes = sorted({one["process"] for one in reading.processes(visit.ctx, visit.app)})
+    found = [] if follow else [reading.line(one) for one in apps.logs(visit.ctx, visit.app, LINES, False, process)]
+    data = {"app": visit.app, "process": process, "processes": processes, "lines": found}
+    page = Page("logs.html", data, {"follow": follow, "shown": [Markup(log_line(one).decode()) for one in found]})
+    return streamed(visit, page, process) if follow else page
+
+
+def streamed(visit: Visit, page: Page, process: str | None) -> Flow:
+    """The page up to its log, then lines for as long as somebody looks."""
+    html = visit.web.renderer.text(visit.request, page, visit.crew())
+    head, mark, foot = html.partition("<!-- lines -->")
+    going = live_lines(visit, LINES, process)
+    return Flow(going.work, at_once=True, media="text/html; charset=utf-8", encode=html_line,
+                head=(head + mark).encode(), foot=foot.encode())  # fmt: skip
+
+
+def html_line(item: Item) -> bytes:
+    """A line, or the error that ended them."""
+    if "error" in item:
+        item = {"at": 0.0, "source": "wend", "text": f"{item['message']} ({item['hint']})"}
+    return log_line(item)
+
+
+def live_lines(visit: Visit, lines: int, process: str | None) -> Flow:
+    reading.check_app(visit.ctx, visit.app)
+    return listened(lambda: api.log_items(visit.ctx, visit.app, lines, process, follow=True))
+
+
+def live(visit: Visit) -> Flow:
+    """New lines as HTML, one element each, for the page's script."""
+    query = visit.query
+    process = query.text("process")
+    query.done()
+    going = live_lines(visit, 0, process)
+    return Flow(going.work, at_once=True, media="text/html; charset=utf-8", encode=html_line)
+
+
+# ---------------------------------------------------------------------------------------------- the rest
+
+
+def paths(visit: Visit) -> Page:
+    return Page("paths.html", reading.golden_paths())
+
+
+def path(visit: Visit) -> Page:
+    found = reading.golden_path(visit.request.path_params["name"])
+    return Page("path.html", found, {"guide": markdown(found["guide"])})
+
+
+def markdown(text: str) -> Markup:
+    """The guide as HTML; HTML in it stays text."""
+    from markdown_it import MarkdownIt  # late: only guides need it
+
+    return Markup(MarkdownIt("commonmark", {"html": False}).enable("table").render(text))
+
+
+def ledger(visit: Visit) -> Page:
+    """The newest events, newest first."""
+    query = visit.query
+    kind, name, limit = query.text("kind"), query.text("app"), query.number("limit", 100, api.EVENTS)
+    query.done()
+    found = reading.events(visit.ctx, 0, api.split_kinds(kind), spec.app_name(name) if name else None, limit, True)
+    extra = {"kinds": list(KINDS), "kind": kind or "", "app": name or "", "limit": limit}
+    return Page("ledger.html", found[::-1], extra)
+
+
+def static(visit: Visit) -> Response:
+    """One of our own files. There is no folder behind this, so there is nothing to climb out of."""
+    name, files = visit.request.path_params["name"], visit.web.renderer.static.files
+    if name not in files:
+        raise NotFound(f"there is no file {name[:80]!r}", "the portal has only a few")
+    headers = {"Cache-Control": FOREVER}
+    return Response(files[name], media_type=FILES[PurePath(name).suffix], headers=headers)
+
+
+# ---------------------------------------------------------------------------------------------- the table
+
+
+def twin(path: str, verb: str, act: Act, json: str = "", **rest: Any) -> tuple[Address, Address]:
+    """A page and its JSON twin, which comes first: `{app}` would take the `.json` for a part of the name."""
+    return (
+        Address("GET", json or f"{path}.json", verb, act, page=True, **rest),
+        Address("GET", path, verb, act, page=True, **rest),
+    )
+
+
+ADDRESSES: tuple[Address, ...] = (
+    Address("GET", "/static/{name}", OPEN, static, page=True),
+    Address("GET", "/login", OPEN, login, page=True),
+    Address("POST", "/login", OPEN, try_login, page=True),
+    Address("POST", "/logout", KNOWN, logout, page=True),
+    *twin("/", "app.read", home, json="/apps.json", target=any_app),
+    *twin("/apps/{app}", "app.read", app),
+    *twin("/apps/{app}/deploys/{id}", "app.read", deploy),
+    *twin("/apps/{app}/rollback", "app.change", rollback_page),
+    Address("POST", "/apps/{app}/rollback", "app.change", roll_back, page=True),
+    *twin("/apps/{app}/logs", "app.read", logs),
+    Address("GET", "/apps/{app}/logs/live", "app.read", live, page=True),
+    *twin("/paths", "app.read", paths, target=any_app),
+    *twin("/paths/{name}", "app.read", path, target=any_app),
+    *twin("/ledger", "ledger.read", ledger, target=asked_app),
+)

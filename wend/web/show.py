@@ -143,6 +143,12 @@ def bars(steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return found
 
 
+def brief(data: dict[str, Any], most: int = 90) -> str:
+    """An event's data in a line."""
+    text = ", ".join(f"{name} {value}" for name, value in data.items() if value not in (None, "", [], {}))
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
 # ---------------------------------------------------------------------------------------------- pages
 
 
@@ -172,7 +178,8 @@ class Renderer:
             lstrip_blocks=True,
             auto_reload=False,
         )
-        filters = {"duration": duration, "size": size, "ago": ago, "since": since, "bars": bars, "log": log_text}
+        filters = {"duration": duration, "size": size, "ago": ago, "since": since, "bars": bars}
+        filters |= {"log": log_text, "brief": brief}
         cast(dict[str, Any], self.jinja.filters).update(filters)
         cast(dict[str, Any], self.jinja.globals)["static"] = self.static.url
 
