@@ -23,8 +23,9 @@ from wend.errors import Invalid
 from wend.run import Box, Limits, Mount
 from wend.run.launch import direct, uid_of
 from wend.run.oneoff import run
-from wend.run.sandbox import filter, limits, reach
+from wend.run.sandbox import filter, limits, names, reach
 from wend.run.sandbox.job import Job
+from wend.run.sandbox.loop import Loop
 from wend.run.walls import WALLS, interpreter, probe
 
 ROOT = os.geteuid() == 0
@@ -342,6 +343,34 @@ print(done > 0)
     _, lines = boxed(tmp_path, code, reach=(f"127.0.0.1:{redirector}",))
     assert lines == ["True"]
     assert visitors(control) == 0
+
+
+@linux
+@pytest.mark.skipif(not ROOT, reason="a name server's port needs root: run as root")
+def test_lookups_are_relayed_and_a_second_try_goes_to_the_next_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    with (
+        socket.socket(type=socket.SOCK_DGRAM) as silent,
+        socket.socket(type=socket.SOCK_DGRAM) as server,
+        socket.socket(type=socket.SOCK_DGRAM) as inside,
+        socket.socket(type=socket.SOCK_DGRAM) as client,
+    ):
+        silent.bind(("127.0.0.78", 53))
+        server.bind(("127.0.0.77", 53))
+        inside.bind(("127.0.0.1", 0))
+        monkeypatch.setattr(names, "servers", lambda: ["127.0.0.78", "127.0.0.77"])
+        loop = Loop()
+        names.Relay(loop, inside)
+        client.connect(inside.getsockname())
+        for one in (silent, server, client):
+            one.settimeout(5)
+        for asked in (silent, server):
+            client.send(b"\x12\x34 what is the address")
+            loop.turn()
+            data, back = asked.recvfrom(512)
+            assert data == b"\x12\x34 what is the address"
+        server.sendto(b"\x12\x34 this one", back)
+        loop.turn()
+        assert client.recv(512) == b"\x12\x34 this one"
 
 
 DENIED = ("127.0.0.1", "0.0.0.0", "169.254.169.254", "224.0.0.1", "255.255.255.255", "100.100.100.200")
