@@ -94,9 +94,15 @@ def main(arguments: list[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # pyright: ignore  # a terminal that knows only ASCII
     try:
-        code: Any = wend.main(arguments, prog_name="wend", standalone_mode=False)
+        if "_WEND_COMPLETE" in os.environ:  # the shell asks for completions
+            return wend.main(arguments, prog_name="wend", standalone_mode=False) or 0
+        # Not wend.main(): it would turn a closed pipe into exit code 1, which is that of a bug.
+        with wend.make_context("wend", sys.argv[1:] if arguments is None else arguments) as context:
+            code = wend.invoke(context)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
     except BrokenPipeError:

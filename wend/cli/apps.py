@@ -43,20 +43,25 @@ def ps(app: str | None, json: bool) -> None:
     Example: wend ps hello
     """
     name = repo.app(app)
-    said = client().get(app_path(name, "ps"))
+    api = client()
     if json:
-        show.as_json(said)
-    elif not said:
-        show.note(f"nothing of {name} runs: `git push wend main` deploys it, `wend scale {name} web=1` starts it again")
+        show.as_json(api.get(app_path(name, "ps")))
+        return
+    said = api.get(app_path(name))
+    titles = ("PROCESS", "RELEASE", "STATE", "PORT", "MEMORY", "CPU", "RESTARTS", "SINCE", "LAST EXIT")
+    if said["processes"]:
+        show.table(titles, (process_row(one, said["previous"]) for one in said["processes"]))
     else:
-        titles = ("PROCESS", "RELEASE", "STATE", "PORT", "MEMORY", "CPU", "RESTARTS", "SINCE", "LAST EXIT")
-        show.table(titles, map(process_row, said))
+        next_step = f"`wend scale {name} web=1` starts it again" if said["live"] else "`git push wend main` deploys it"
+        show.note(f"nothing of {name} runs: {next_step}")
 
 
-def process_row(one: dict[str, Any]) -> tuple[object, ...]:
-    name, since = f"{one['process']}.{one['index']}", show.when(one["started"], 1.0)
-    used = (show.size(one["rss"]), f"{one['cpu']:.1f}s")
-    return name, f"v{one['release']}", one["phase"], one["port"], *used, one["restarts"], since, one.get("ended")
+def process_row(one: dict[str, Any], previous: int | None) -> tuple[object, ...]:
+    """A process; one that only waits for a rollback is `warm`."""
+    state = "warm" if one["phase"] == "up" and one["release"] == previous else one["phase"]
+    since, used = show.when(one["started"], 1.0), (show.size(one["rss"]), f"{one['cpu']:.1f}s")
+    name = f"{one['process']}.{one['index']}"
+    return name, f"v{one['release']}", state, one["port"], *used, one["restarts"], since, one["ended"]
 
 
 @click.command()

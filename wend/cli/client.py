@@ -72,7 +72,7 @@ class Client:
             said = None if body is None else json.dumps(body)
             connection.request(method, f"/api/{path}{asked(query)}", said, self.headers())
             answer = connection.getresponse()
-            witness.remember(self.site.url, answer.headers.get("Wend-Checkpoint"))
+            witness.remember(self.site.name, answer.headers.get("Wend-Checkpoint"))
             if answer.status >= 400:
                 raise refusal(answer.status, answer.read(2**20), self.site.url)
             yield answer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as words
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import click
@@ -10,7 +11,10 @@ import click
 from wend.cli import show, witness
 from wend.cli.client import Client, client
 from wend.cli.options import json_option
-from wend.errors import Down, Refused
+from wend.errors import Refused
+from wend.events import Event
+
+PAGE = 1000  # events of one answer, the most the API gives
 
 
 @click.group()
@@ -58,39 +62,72 @@ def event_row(event: dict[str, Any]) -> tuple[object, ...]:
 
 
 @ledger.command()
+@click.option("--here", is_flag=True, help="Fetch every event and compute the chain on this machine.")
 @click.option("--forget", is_flag=True, help="Drop the checkpoint kept here, because the platform was made anew.")
 @json_option
-def verify(forget: bool, json: bool) -> None:
+def verify(here: bool, forget: bool, json: bool) -> None:
     """Check that no event was changed, taken out or cut off, also against the newest checkpoint seen from here.
 
     Example: wend ledger verify
     """
     api = client()
-    url = api.site.url
+    name, kept = api.site.name, witness.kept()
     if forget:
-        witness.forget(url)
-    kept = witness.kept().get(url)
+        witness.forget(name)
+    seen = None if forget else kept.get(name)
     now = api.get("ledger/checkpoint")
-    if not witness.genuine(str(now.get("checkpoint")), str(now.get("key"))):
-        raise Refused(f"{url} hands out a checkpoint that its own key did not sign", "do not trust this ledger")
-    if kept and not witness.genuine(kept, str(now["key"])):
-        hint = "if it was made anew, forget the old one: wend ledger verify --forget"
-        raise Refused(f"{url} has another key than the platform seen there before (event {kept.split('.')[0]})", hint)
-    tell(api, kept, json)
-
-
-def tell(api: Client, kept: str | None, json: bool) -> None:
-    """Have the platform verify against our witness, and check that what it answers contains it."""
-    seen = kept.rpartition(".")[0] if kept else None
-    said = api.get("ledger/verify", witness=seen)
-    if seen and int(said.get("events", 0)) < int(seen.split(".")[0]):
-        raise Down(f"the ledger ends at {said.get('events')}, but event {seen.split('.')[0]} was seen from here")
+    check_signatures(api.site.url, seen, str(now["checkpoint"]), str(now["key"]))
+    point = seen.rpartition(".")[0] if seen else None
+    said = recomputed(api, point, str(now["checkpoint"])) if here else api.get("ledger/verify", witness=point)
     if json:
         show.as_json(said)
-    else:
-        number = seen.partition(".")[0] if seen else None
-        against = f"; it contains event {number}, seen from here" if number else "; no earlier checkpoint to compare"
-        show.say(f"{said['events']} events, unbroken, head {str(said['head'])[:16]}{against}")
+        return
+    number = point.partition(".")[0] if point else None
+    against = f"it contains event {number}, seen from here" if number else "no earlier checkpoint to compare with"
+    show.say(f"{said['events']} events, unbroken, head {str(said['head'])[:16]}; {against}")
+
+
+def check_signatures(url: str, seen: str | None, now: str, key: str) -> None:
+    """Raises Refused unless both checkpoints were signed with this key."""
+    if not witness.genuine(now, key):
+        raise Refused(f"{url} hands out a checkpoint that its own key did not sign", "do not trust this ledger")
+    if seen and not witness.genuine(seen, key):
+        hint = "if it was made anew, forget the old one: wend ledger verify --forget"
+        raise Refused(f"{url} has another key than when event {seen.partition('.')[0]} was seen from here", hint)
+
+
+def recomputed(api: Client, point: str | None, now: str) -> dict[str, Any]:
+    """What verifying says when nothing is left to the platform: every event is fetched and hashed here, and both the
+    checkpoint seen before and the one of now must lie on the chain."""
+    from wend.ledger import chain
+
+    known = dict(map(seq_and_hash, filter(None, (point, now))))
+    count = chain.verify(watched(fetched(api), known))
+    if count < max(known):
+        raise Refused(f"the ledger was cut off: it ends at {count}, a checkpoint names event {max(known)}")
+    number, head = seq_and_hash(now)
+    return {"events": number, "head": head}
+
+
+def seq_and_hash(checkpoint: str) -> tuple[int, str]:
+    seq, hash = checkpoint.split(".")[:2]
+    return int(seq), hash
+
+
+def fetched(api: Client) -> Iterator[Event]:
+    """Every event of the ledger, page by page."""
+    after = 0
+    while page := api.get("ledger/events", after=after, limit=PAGE):
+        yield from (Event(**row) for row in page)
+        after = page[-1]["seq"]
+
+
+def watched(events: Iterable[Event], known: dict[int, str]) -> Iterator[Event]:
+    """The same events; Refused at one that is not the one a checkpoint names."""
+    for event in events:
+        if known.get(event.seq, event.hash) != event.hash:
+            raise Refused(f"the ledger was rewritten: event {event.seq} is not the one that a checkpoint names")
+        yield event
 
 
 @ledger.command()

@@ -21,6 +21,7 @@ from wend.cli.options import app_argument, home_option, json_option
 from wend.errors import Conflict, Down
 
 READY = 120.0  # seconds a start may take: the first one of a home fetches nothing, but adopts and recovers
+HALT = "import pathlib, sys; from wend.serve import halt; halt(pathlib.Path(sys.argv[1]))"
 STOPPED = 90.0  # seconds a stop may take: apps get their grace, requests in flight their time
 
 
@@ -181,7 +182,7 @@ def halt(home: Path) -> None:
     """Stop what a dead control plane left serving. Raises Down when there is no home."""
     if not (home / "wend.db").exists():
         raise Down(f"no platform runs on {home}, and none ever did", "`wend up` starts one")
-    done = subprocess.run(server("--home", str(home), "--halt"), stdin=subprocess.DEVNULL, check=False)
+    done = subprocess.run([sys.executable, "-P", "-c", HALT, str(home)], stdin=subprocess.DEVNULL, check=False)
     if done.returncode:
         raise SystemExit(done.returncode)
 

@@ -38,7 +38,7 @@ def config_show(app: str | None, json: bool) -> None:
         show.note(f"{name} has no configuration of its own: wend config set -a {name} NAME=value")
     else:
         for key, value in said.items():
-            show.say(f"{key}={value}")
+            print(show.clean(f"{key}={value}"))
 
 
 @config.command("set")

@@ -11,6 +11,7 @@ import re
 import sys
 import time
 from collections.abc import Iterable, Sequence
+from shutil import get_terminal_size
 from typing import IO, Any
 
 from wend.errors import WendError
@@ -21,11 +22,12 @@ STEERS = re.compile(
     "[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 COLOURS = {"red": "31", "green": "32", "yellow": "33", "dim": "2", "bold": "1"}
-STATES = {
-    "well": "green", "up": "green", "live": "green", "done": "green", "ok": "green", "paved": "green",
-    "partly": "yellow", "starting": "yellow", "backoff": "yellow", "running": "yellow", "stopping": "yellow",
-    "down": "red", "failed": "red", "lost": "red", "exited": "red", "missing": "red", "empty": "dim",
-}  # fmt: skip
+STATES: dict[str, str] = {
+    **dict.fromkeys(("well", "up", "live", "done", "ok", "paved"), "green"),
+    **dict.fromkeys(("partly", "starting", "backoff", "running", "stopping", "deploying", "trial"), "yellow"),
+    **dict.fromkeys(("down", "failed", "lost", "exited", "missing", "revoked"), "red"),
+    **dict.fromkeys(("empty", "warm", "retired", "never live"), "dim"),
+}
 UNITS = ((86400 * 365, "year"), (86400 * 30, "month"), (86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
 
@@ -132,12 +134,13 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     from rich.text import Text
 
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for number, title in enumerate(titles):
-        last = number == len(titles) - 1
-        grid.add_column(title, no_wrap=True, overflow="ellipsis" if last else "fold")
+    for title in titles[:-1]:
+        grid.add_column(title, no_wrap=True)
+    grid.add_column(titles[-1], overflow="fold")
     for row in cells:
         grid.add_row(*(Text(cell, style=STATES.get(cell, "")) for cell in row))
-    Console(highlight=False, no_color=not coloured()).print(grid)
+    width = get_terminal_size().columns
+    Console(highlight=False, force_terminal=coloured(), width=width).print(grid)
 
 
 def facts(pairs: Iterable[tuple[str, object]]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,11 @@ class Site:
     token: str
     home: Path | None = None
 
+    @property
+    def name(self) -> str:
+        """What it is known by: its home when that is here, else its URL."""
+        return str(self.home) if self.home else self.url
+
 
 # ---------------------------------------------------------------------------------------------- pure
 
@@ -39,7 +45,7 @@ def tidy(url: str) -> str:
         host, port = parts.hostname, parts.port
     except ValueError:
         host, port, parts = None, None, urlsplit("")
-    if not host or parts.scheme not in SCHEMES or not url.isprintable():
+    if not host or parts.scheme not in SCHEMES or re.search(r"[\s\x00-\x1f\x7f]", url):
         raise Invalid(f"{url[:80]!r} is not a platform's address", "write it like http://127.0.0.1:7000")
     shown = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{shown}" + ("" if port in (None, SCHEMES[parts.scheme]) else f":{port}")

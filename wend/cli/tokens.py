@@ -31,14 +31,14 @@ def tokens_show(json: bool) -> None:
     if json:
         show.as_json(said)
     else:
-        show.table(("ID", "OWNER", "KIND", "STATE", "EXPIRES", "SCOPES", "NOTE"), map(token_row, said))
+        show.table(("ID", "OWNER", "KIND", "STATE", "EXPIRES", "NOTE", "SCOPES"), map(token_row, said))
 
 
 def token_row(one: dict[str, Any]) -> tuple[object, ...]:
     scopes = ",".join(words.loads(one["scopes_json"]))
     expires = show.stamp(one["expires_at"] / 1e6) if one["expires_at"] else "never"
     state = "revoked" if one["revoked_at"] else "ok"
-    return one["id"], one["owner"], one["kind"], state, expires, scopes, one["note"]
+    return one["id"], one["owner"], one["kind"], state, expires, one["note"], scopes
 
 
 @tokens.command("add")

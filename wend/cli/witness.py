@@ -13,7 +13,7 @@ SHAPE = re.compile(r"(\d{1,18})\.([0-9a-f]{64})\.([0-9a-f]{128})")
 
 
 def file() -> Path:
-    """Where checkpoints are kept: {URL: "SEQ.HASH.SIGNATURE"}."""
+    """Where checkpoints are kept: {platform: "SEQ.HASH.SIGNATURE"}; a platform here goes by its home, others by URL."""
     base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     return Path(base) / "wend" / "checkpoints.json"
 
@@ -22,7 +22,7 @@ def kept() -> dict[str, str]:
     """Every checkpoint kept. A file that cannot be read counts as none."""
     try:
         found = json.loads(file().read_text("utf-8"))
-        return {str(url): str(text) for url, text in found.items() if SHAPE.fullmatch(str(text))}
+        return {str(who): str(text) for who, text in found.items() if SHAPE.fullmatch(str(text))}
     except (OSError, ValueError, AttributeError):
         return {}
 
@@ -35,25 +35,27 @@ def genuine(checkpoint: str, key: str) -> bool:
     return bool(SHAPE.fullmatch(checkpoint)) and signed(Checkpoint.parse(checkpoint), key)
 
 
-def remember(url: str, checkpoint: str | None) -> None:
+def remember(who: str, checkpoint: str | None) -> None:
     """Keep a checkpoint when it is the newest of its platform."""
     match = SHAPE.fullmatch(checkpoint or "")
     if not match or checkpoint is None:
         return
     known = kept()
-    before = SHAPE.fullmatch(known.get(url, ""))
+    before = SHAPE.fullmatch(known.get(who, ""))
     if before is None or int(match[1]) > int(before[1]):
-        write(known | {url: checkpoint})
+        write(known | {who: checkpoint})
 
 
-def forget(url: str) -> None:
+def forget(who: str) -> None:
     """Drop what is kept of a platform, because it was made anew."""
-    write({where: text for where, text in kept().items() if where != url})
+    write({other: text for other, text in kept().items() if other != who})
 
 
 def write(all: dict[str, str]) -> None:
     from wend.cli.site import write_private
 
+    # Homes come and go, at the same address too; a checkpoint of one that is gone serves nobody.
+    there = {who: text for who, text in all.items() if not who.startswith("/") or Path(who).exists()}
     # A machine where nothing can be kept still gets its answers; `wend ledger verify` says that it has no witness.
     with suppress(OSError):
-        write_private(file(), json.dumps(all, indent=2))
+        write_private(file(), json.dumps(there, indent=2))
