@@ -293,7 +293,9 @@ class HookServer:
                 if this.new != NONE:
                     say(f"{this.branch} is kept, not deployed: this app deploys from {branch}")
         except WendError as error:
-            return f"{error.message} ({error.hint})" if error.hint else error.message
+            if error.hint:
+                say(f"  try: {error.hint}")
+            return error.message
         return ""
 
     def deploy(self, session: Session, this: Change, tip: Tip, now: str, say: Say) -> None:
