@@ -314,12 +314,12 @@ def test_two_builds_of_the_same_at_once_install_once(tmp_path):
     assert sum(line.endswith("installing") for line in said) == 1
 
 
-def test_pipenv_and_yarn_are_refused_with_the_way_over(tmp_path):
+def test_pipenv_and_bun_are_refused_with_the_way_over(tmp_path):
     with pytest.raises(Refused) as error:
         build(Repo(tmp_path / "a", {"Pipfile": "", "Procfile": "web: x"}), room(tmp_path))
     assert "pipenv requirements" in error.value.hint
     with pytest.raises(Refused) as error:
-        build(Repo(tmp_path / "b", {"package.json": '{"scripts":{"start":"x"}}', "yarn.lock": ""}), room(tmp_path))
+        build(Repo(tmp_path / "b", {"package.json": '{"scripts":{"start":"x"}}', "bun.lockb": ""}), room(tmp_path))
     assert "package-lock" in error.value.hint
 
 

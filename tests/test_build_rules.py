@@ -148,6 +148,9 @@ def test_a_version_that_is_not_here_is_refused_with_those_that_are(text):
     with pytest.raises(Refused) as error:
         wanted(asking(python_rule(), tree({"runtime.txt": text})), "Python", ["3.11.7", "3.12.1"], "3.11.7")
     assert "3.11.7, 3.12.1" in error.value.message and "runtime.txt" in error.value.message
+    with pytest.raises(Refused) as error:
+        wanted(asking(python_rule(), tree({"runtime.txt": "python-3.12.0"})), "Python", ["3.11.7", "3.12.1"], "3.11.7")
+    assert error.value.hint.startswith("3.12.1 is the nearest")
 
 
 @pytest.mark.parametrize(

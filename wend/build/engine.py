@@ -10,6 +10,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -195,7 +196,12 @@ def run_steps(draft: Draft) -> bool:
     for rule, words in steps:
         job = step_job(draft, rule, words)
         draft.work.say(f"{job.what}: {job.command if len(job.command) < 80 else 'running'}")
-        draft.work.say(f"{job.what}: done in {perform(draft.work, job):.1f} s")
+        try:
+            draft.work.say(f"{job.what}: done in {perform(draft.work, job):.1f} s")
+        except Refused as error:
+            if "forgive" not in rule or not re.search(rule["forgive"], error.message):
+                raise
+            draft.work.say(f"{job.what}: left out ({rule['forgiven']})")
     return bool(steps)
 
 
@@ -273,7 +279,7 @@ def run_env(draft: Draft) -> dict[str, str]:
     deps = [one for one in draft.deps if one.at == "run"]
     for part in (*tools, *deps):
         env |= part.env
-    bins = [*(bin for one in deps for bin in one.bins), *(tool.bin for tool in tools), SYSTEM_PATH]
+    bins = [*draft.path.bins, *(bin for one in deps for bin in one.bins), *(tool.bin for tool in tools), SYSTEM_PATH]
     return env | {"PATH": ":".join(dict.fromkeys(bins))}
 
 

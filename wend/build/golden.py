@@ -41,6 +41,7 @@ class GoldenPath:
     processes: tuple[Table, ...] = ()
     files: tuple[Table, ...] = ()
     env: dict[str, str] = field(default_factory=dict[str, str])
+    bins: tuple[str, ...] = ()
     health: str = "/"
     replacement: str = ""
 
@@ -85,6 +86,7 @@ def load(file: Path) -> GoldenPath:
         processes=tuple(data.get("process", ())),
         files=tuple(data.get("file", ())),
         env=dict(run.get("env", {})),
+        bins=tuple(run.get("bin", ())),
         health=run.get("health", "/"),
         replacement=data.get("replacement", ""),
     )

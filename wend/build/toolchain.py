@@ -96,7 +96,9 @@ def wanted(asked: Asked | None, label: str, offered: list[str], default: str) ->
     version = choose(asked.text, asked.dialect, offered, default)
     if version is None:
         there = ", ".join(sorted(offered, key=lambda v: [int(n) for n in re.findall(r"\d+", v)]))
-        hint = f"ask for one of these in {asked.file}, or have the platform team add it"
+        kin = [one for one in offered if one.split(".")[:2] == asked.text.split(".")[:2]]
+        nearest = f"{kin[-1]} is the nearest; " if kin else ""
+        hint = f"{nearest}ask for one of these in {asked.file}, or have the platform team add it"
         raise Refused(f"{label} {asked.text[:80]!a} ({asked.file}) is not here; there are: {there}", hint)
     return version
 
