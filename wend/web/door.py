@@ -254,14 +254,14 @@ async def guarded(web: Web, request: Request, page: bool, act: Callable[[], Awai
     try:
         response = await act()
     except WendError as error:
-        response = told(web, request, error, page)
+        response = await told(web, request, error, page)
     except Exception as error:
         log.exception("%s %s", request.method, request.url.path)
-        response = told(web, request, bug(error), page)
+        response = await told(web, request, bug(error), page)
     return sealed(response)
 
 
-def told(web: Web, request: Request, error: WendError, page: bool) -> Response:
+async def told(web: Web, request: Request, error: WendError, page: bool) -> Response:
     """An error as JSON or as a page; a stranger who asked for a page is asked in."""
     if not page or wants_json(request):
         headers = {"WWW-Authenticate": 'Bearer realm="wend"'} if error.status == 401 else None
@@ -269,7 +269,20 @@ def told(web: Web, request: Request, error: WendError, page: bool) -> Response:
     if error.status == 401 and request.method == "GET":
         back = session.local(request.url.path + (f"?{request.url.query}" if request.url.query else ""))
         return RedirectResponse("/login" + ("" if back == "/" else "?" + urlencode({"next": back})), 303)
-    return web.renderer.error(request, error)
+    return await to_thread.run_sync(failed, web, request, error, limiter=web.limiter)
+
+
+def failed(web: Web, request: Request, error: WendError) -> Response:
+    return web.renderer.error(request, error, around(web, request))
+
+
+def around(web: Web, request: Request) -> dict[str, Any]:
+    """What an error's page shows around it: the same as every page, as far as we know who is there."""
+    try:
+        actor, signed_in = known(web, request, Address("GET", request.url.path, OPEN, lambda visit: {}, page=True))
+    except WendError:
+        return {}
+    return Visit(web, replace(web.ctx, actor=actor), request, session=signed_in).crew()
 
 
 def sealed(response: Response) -> Response:
@@ -286,7 +299,7 @@ def unrouted(web: Web) -> Callable[[Request, Exception], Awaitable[Response]]:
         assert isinstance(error, HTTPException)
         path = request.url.path
         told_as = Missing(path) if error.status_code == 404 else WrongMethod(request.method, path)
-        response = sealed(told(web, request, told_as, not path.startswith("/api")))
+        response = sealed(await told(web, request, told_as, not path.startswith("/api")))
         response.headers.update(error.headers or {})
         return response
 

@@ -30,12 +30,16 @@ def rollback(ctx: Context, name: str, number: int | None, say: Say) -> None:
         app = questions.app(db, name)
         known = questions.releases(db, name, 500)
         target = release.earlier(app, known) if number is None else questions.release(db, name, number)
-        config = questions.config(db, name)
+        config, held = questions.config(db, name), questions.secrets(db, name)
     release.check_target(app, target)
     say(f"  would make release {target.number} live instead of {app.live}, commit {target.commit[:9]}")
     for key in sorted({*config, *target.config}):
         if config.get(key) != target.config.get(key):
             say(f"  config {key} would {'change back' if key in target.config else 'be unset'}")
+    for key in sorted({*held, *target.secrets}):
+        now, then = held.get(key, {}).get("version"), target.secrets.get(key, {}).get("version")
+        if now != then:
+            say(f"  secret {key} would {'be unset' if then is None else f'go back to version {then}'}")
 
 
 def scale(ctx: Context, name: str, counts: dict[str, int], say: Say) -> None:

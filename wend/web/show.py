@@ -6,7 +6,7 @@ import hashlib
 import re
 import time
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,9 +18,13 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from wend.errors import WendError
+from wend.journal import STEPS
 
 HERE = Path(__file__).parent
 ESCAPE = re.compile("\x1b\\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+Bar = dict[str, Any]
+DIGEST = re.compile("[0-9a-f]{32,64}")
+EMPTY: tuple[Any, ...] = (None, "", [], {})
 HIDDEN = frozenset({"Cf", "Cc", "Co", "Cs", "Zl", "Zp"})
 KINDS = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
 TITLES = {401: "Who are you?", 403: "Not allowed", 404: "Nothing here", 405: "Not like that", 409: "Not now"}
@@ -50,10 +54,8 @@ def visible(value: Any) -> Any:
 def sign(letter: str) -> str:
     """A visible stand-in for a character that has no shape of its own."""
     code = ord(letter)
-    if code < 0x20:
-        return chr(0x2400 + code)
-    if code == 0x7F:
-        return "␡"
+    if code < 0x20 or code == 0x7F:
+        return f"^{chr(code ^ 0x40)}"
     return f"⟨U+{code:04X}⟩" if unicodedata.category(letter) in HIDDEN else letter
 
 
@@ -131,11 +133,23 @@ def since(at: float | None, clock: Callable[[], float] = time.time) -> str:
     return rough(max(0.0, clock() - at)) if at else "–"
 
 
-def bars(steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The steps of a deploy with where each bar begins and how long it is, in percent of the whole."""
+def bars(steps: list[dict[str, Any]], deploy: dict[str, Any], clock: Callable[[], float] = time.time) -> list[Bar]:
+    """The steps of a deploy, each with where its bar begins and how long it is, in percent of the whole. What came
+    after the last step reached, if the deploy failed there or still runs, is a step too."""
+    shown: list[Bar] = [{**step, "state": "reached"} for step in steps if step["ms"] or step["step"] != "done"]
+    if deploy["state"] in ("failed", "running"):
+        since = steps[-1]["at"] if steps else deploy["started_at"]
+        ms = max(0.0, ((deploy["ended_at"] or clock() * 1e6) - since) / 1000)
+        reached = list(STEPS).index(deploy["step"])
+        detail = deploy["message"] or STEPS[list(STEPS)[reached + 1]]
+        shown.append({"step": list(STEPS)[reached + 1], "ms": ms, "detail": detail, "state": deploy["state"]})
+    return placed(shown)
+
+
+def placed(steps: list[Bar]) -> list[Bar]:
     total = sum(step["ms"] for step in steps) or 1
-    found: list[dict[str, Any]] = []
-    before = 0
+    found: list[Bar] = []
+    before = 0.0
     for step in steps:
         width = max(0.4, round(100 * step["ms"] / total, 2))
         found.append({**step, "x": round(100 * before / total, 2), "width": width})
@@ -143,10 +157,31 @@ def bars(steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return found
 
 
+def live_ms(steps: list[dict[str, Any]]) -> int | None:
+    """Milliseconds until the release was live; None when it never was."""
+    names = [step["step"] for step in steps]
+    return sum(step["ms"] for step in steps[: names.index("live") + 1]) if "live" in names else None
+
+
 def brief(data: dict[str, Any], most: int = 90) -> str:
-    """An event's data in a line."""
-    text = ", ".join(f"{name} {value}" for name, value in data.items() if value not in (None, "", [], {}))
+    """An event's data in a line: what is long is cut, and the deploy's id left to the details."""
+    parts = [f"{name} {short(value)}" for name, value in data.items() if name != "deploy" and value not in EMPTY]
+    text = ", ".join(parts) or "–"
     return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def short(value: Any) -> str:
+    if isinstance(value, dict | list):
+        return " ".join(str(one) for one in cast(Iterable[Any], value))
+    text = str(value)
+    return text[:9] if DIGEST.fullmatch(text) else text
+
+
+def ticks(text: str | None) -> Markup:
+    """Plain words with `commands` in them."""
+    parts = (text or "").split("`")
+    shown = [Markup("<code>{}</code>" if index % 2 else "{}").format(visible(part)) for index, part in enumerate(parts)]
+    return Markup("").join(shown)
 
 
 # ---------------------------------------------------------------------------------------------- pages
@@ -179,7 +214,7 @@ class Renderer:
             auto_reload=False,
         )
         filters = {"duration": duration, "size": size, "ago": ago, "since": since, "bars": bars}
-        filters |= {"log": log_text, "brief": brief}
+        filters |= {"log": log_text, "brief": brief, "ticks": ticks, "live_ms": live_ms}
         cast(dict[str, Any], self.jinja.filters).update(filters)
         cast(dict[str, Any], self.jinja.globals)["static"] = self.static.url
 
@@ -191,8 +226,8 @@ class Renderer:
     def page(self, request: Request, page: Page, crew: dict[str, Any]) -> HTMLResponse:
         return HTMLResponse(self.text(request, page, crew), page.status)
 
-    def error(self, request: Request, error: WendError) -> HTMLResponse:
+    def error(self, request: Request, error: WendError, crew: dict[str, Any]) -> HTMLResponse:
         """An error as a page: what happened, and what to do next."""
         title = TITLES.get(error.status, "That did not work" if error.status < 500 else "Our fault")
         extra = {"title": title, "status": error.status}
-        return self.page(request, Page("error.html", dict(error.as_dict()), extra, error.status), {})
+        return self.page(request, Page("error.html", dict(error.as_dict()), extra, error.status), crew)
