@@ -28,6 +28,7 @@ from wend.build.versions import choose, fits
 from wend.errors import Down, Invalid, Refused
 
 SEARCH = ("{PYENV_ROOT}/versions/*/bin", "{HOME}/.pyenv/versions/*/bin", "{HOME}/.local/share/uv/python/*/bin")
+SEED = "seed"
 SYSTEM = ("/usr/local/bin", "/usr/bin")
 
 
@@ -190,6 +191,25 @@ def fetch(about: dict[str, Any], version: str, folder: Path, say: Say, cancel: E
             (staging / where).chmod(0o755)
         (staging / "version").write_text(exact_version(staging, about["package"]), encoding="utf-8")
         staging.rename(folder)
+        warm(about, folder)
+
+
+def warm(about: dict[str, Any], folder: Path) -> None:
+    """Have the toolchain compile its own library once for the machine, so that not every app's first build does.
+    Only its own code runs here. Without it builds are slower and just as good, so a failure is no matter."""
+    if "warm" not in about:
+        return
+    staging = folder / f".{SEED}"
+    env = {k: v for k, v in os.environ.items() if k in ("GOFLAGS", "HOME")} | fill_all(
+        about["env"], {"toolchain": str(folder)}
+    )
+    env |= {"PATH": f"{folder / 'bin'}:/usr/local/bin:/usr/bin:/bin"}
+    env |= {variable: str(staging / name) for variable, name in about["cache"].items()}
+    done = subprocess.run(["/bin/sh", "-c", about["warm"]], env=env, cwd=folder, capture_output=True, check=False)
+    if done.returncode == 0:
+        staging.rename(folder / SEED)
+    else:
+        shutil.rmtree(staging, ignore_errors=True)
 
 
 def install(about: dict[str, Any], version: str, staging: Path) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from threading import Event
 
 from wend.build import Room, Say
-from wend.build.toolchain import Toolchain, uv_at
+from wend.build.toolchain import SEED, Toolchain, uv_at
 from wend.errors import Down, Refused
 from wend.run import Box, Finished, Limits, Mount
 
@@ -132,7 +132,7 @@ def environment(work: Work, job: Job) -> dict[str, str]:
     env = operator(os.environ) | dict(work.env) | PLAIN
     bins = [*job.bins, *(tool.bin for tool in work.tools), str(uv_at(work.room.toolchains)), SYSTEM_PATH]
     for tool in work.tools:
-        env |= tool.env | {name: str(cache(work, sub)) for name, sub in tool.cache.items()}
+        env |= tool.env | {name: str(cache(work, tool, sub)) for name, sub in tool.cache.items()}
     return env | dict(job.env) | {"HOME": str(work.home), "PATH": ":".join(bins)}
 
 
@@ -173,17 +173,23 @@ def make_home(home: Path) -> None:
             shutil.copyfile(original, home / name)
 
 
-def cache(work: Work, name: str) -> Path:
-    """A folder kept from build to build. One per app: a shared one would let one app's build poison another's."""
+def cache(work: Work, tool: Toolchain, name: str) -> Path:
+    """A folder kept from build to build. One per app: a shared one would let one app's build poison another's. It
+    begins as a copy of what the toolchain has compiled of itself."""
     folder = work.room.deps / ".cache" / work.app / name
-    folder.mkdir(parents=True, exist_ok=True)
+    if not folder.is_dir():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        seed = Path(tool.folder) / SEED / name if tool.folder else None
+        if seed and seed.is_dir():
+            shutil.copytree(seed, folder, dirs_exist_ok=True)
+        folder.mkdir(exist_ok=True)
     return folder
 
 
 def tool_mounts(work: Work) -> tuple[Mount, ...]:
     folders = [tool.folder for tool in work.tools if tool.folder]
     shown = [Mount(folder, folder) for folder in (*folders, str(uv_at(work.room.toolchains)))]
-    caches = [str(cache(work, sub)) for tool in work.tools for sub in tool.cache.values()]
+    caches = [str(cache(work, tool, sub)) for tool in work.tools for sub in tool.cache.values()]
     return (*shown, *(Mount(path, path, "rw") for path in (*caches, str(work.home))))
 
 
