@@ -266,7 +266,7 @@ async def told(web: Web, request: Request, error: WendError, page: bool) -> Resp
     if not page or wants_json(request):
         headers = {"WWW-Authenticate": 'Bearer realm="wend"'} if error.status == 401 else None
         return JSONResponse(error.as_dict(), error.status, headers)
-    if error.status == 401 and request.method == "GET":
+    if error.status == 401 and request.method in ("GET", "HEAD") and "authorization" not in request.headers:
         back = session.local(request.url.path + (f"?{request.url.query}" if request.url.query else ""))
         return RedirectResponse("/login" + ("" if back == "/" else "?" + urlencode({"next": back})), 303)
     return await to_thread.run_sync(failed, web, request, error, limiter=web.limiter)

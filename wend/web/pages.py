@@ -15,7 +15,7 @@ from wend import apps, auth, release, spec
 from wend.errors import Invalid, NotFound, Refused, WendError
 from wend.events import KINDS
 from wend.web import api, body, reading, rehearsal, session
-from wend.web.door import KNOWN, OPEN, Act, Address, Visit, any_app, asked_app
+from wend.web.door import KNOWN, OPEN, Act, Address, Stranger, Visit, any_app, asked_app
 from wend.web.show import KINDS as FILES
 from wend.web.show import Page, log_line
 from wend.web.stream import Flow, Item, bug, listened
@@ -52,7 +52,7 @@ def try_login(visit: Visit) -> Response | Page:
     try:
         actor = auth.who(visit.ctx, given.get("token", "").strip())
     except Refused as error:
-        return login_page(back, error)
+        return login_page(back, Stranger(error.message, error.hint))
     return signed_in(visit, actor.token or "", back)
 
 
@@ -210,10 +210,15 @@ def path(visit: Visit) -> Page:
 
 
 def markdown(text: str) -> Markup:
-    """The guide as HTML; HTML in it stays text."""
+    """The guide as HTML; HTML in it stays text, and its headings come under the page's own."""
     from markdown_it import MarkdownIt  # late: only guides need it
 
-    return Markup(MarkdownIt("commonmark", {"html": False}).enable("table").render(text))
+    reader = MarkdownIt("commonmark", {"html": False}).enable("table")
+    tokens = reader.parse(text)
+    for token in tokens:
+        if token.type.startswith("heading"):
+            token.tag = f"h{min(6, int(token.tag[1]) + 1)}"
+    return Markup(reader.renderer.render(tokens, reader.options, {}))
 
 
 def ledger(visit: Visit) -> Page:

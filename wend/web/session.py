@@ -62,7 +62,8 @@ class Sessions:
 
     def write(self, session: Session) -> str:
         """The cookie's value."""
-        body = base64.urlsafe_b64encode(json.dumps([session.token, session.until, session.mark]).encode()).decode()
+        plain = json.dumps([session.token, session.until, session.mark]).encode()
+        body = base64.urlsafe_b64encode(plain).decode().rstrip("=")
         return f"{body}.{self.mac('cookie', body)}"
 
     def read(self, cookie: str) -> Session | None:
@@ -70,7 +71,7 @@ class Sessions:
         body, _, mac = cookie.partition(".")
         if not hmac.compare_digest(mac.encode("utf-8", "replace"), self.mac("cookie", body).encode()):
             return None
-        session = Session(*json.loads(base64.urlsafe_b64decode(body)))
+        session = Session(*json.loads(base64.urlsafe_b64decode(body + "==")))
         over = session.until <= time.time() or session.mark in self.ended
         return None if over else session
 
