@@ -18,7 +18,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 APP = "hello"
-BOLD, DIM, GREEN, RED, PLAIN = ("\033[1m", "\033[2m", "\033[32m", "\033[31m", "\033[0m") if sys.stdout.isatty() else ("",) * 5
+BOLD, DIM, GREEN, RED, PLAIN = (
+    ("\033[1m", "\033[2m", "\033[32m", "\033[31m", "\033[0m") if sys.stdout.isatty() else ("",) * 5
+)
 
 
 class Traffic(threading.Thread):
@@ -75,10 +77,19 @@ class Tour:
         self.home, self.app = folder / "home", folder / APP
         self.listen, self.edge = free_port(7000), free_port(7080)
         self.held = True
-        me = {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER") for what, value in (("NAME", "you"), ("EMAIL", "you@localhost"))}
+        me = {
+            f"GIT_{who}_{what}": value
+            for who in ("AUTHOR", "COMMITTER")
+            for what, value in (("NAME", "you"), ("EMAIL", "you@localhost"))
+        }
         binaries = str(Path(sys.executable).parent)
         self.env = {**os.environ, **me, "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}"}
-        self.env |= {"WEND_HOME": str(self.home), "GIT_CONFIG_GLOBAL": os.devnull, "GIT_TERMINAL_PROMPT": "0", "NO_COLOR": "1"}
+        self.env |= {
+            "WEND_HOME": str(self.home),
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_TERMINAL_PROMPT": "0",
+            "NO_COLOR": "1",
+        }
         for name in ("WEND_URL", "WEND_TOKEN"):
             self.env.pop(name, None)
 
@@ -130,7 +141,7 @@ def first_push(tour: Tour) -> None:
     tour.head("2. A new app from a golden path, pushed with plain git")
     tour.run("wend", "new", "python-web", APP, cwd=tour.folder)
     code, said = tour.run("git", "push", "wend", "main")
-    status, page = ask(tour.edge) if code == 0 else (0, "")
+    status, _ = ask(tour.edge) if code == 0 else (0, "")
     tour.check(code == 0 and status == 200, f"http://{APP}.localhost:{tour.edge} answers {status}{took(said)}")
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-SERVER = '''
+SERVER = """
 import http.server, os, signal, sys, threading, time
 WORD = {word!r}
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -36,7 +36,7 @@ server = Server(("0.0.0.0", int(os.environ["PORT"])), Handler)
 signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
 print("serving", WORD, flush=True)
 server.serve_forever()
-'''
+"""
 
 
 def free_port() -> int:
@@ -70,7 +70,11 @@ class House:
         self.home.mkdir(parents=True, exist_ok=True)
         with (self.home / "test.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, *(launcher or ("-m", "wend.serve")), *words], env=self.env, stdout=log, stderr=log, stdin=subprocess.DEVNULL
+                [sys.executable, *(launcher or ("-m", "wend.serve")), *words],
+                env=self.env,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
             )
         return self.process
 
@@ -171,9 +175,15 @@ class Repo:
         self.git("remote", "add", "wend", remote)
 
     def git(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        names = {f"GIT_{who}_{what}": f"dev{'@localhost' if what == 'EMAIL' else ''}" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+        names = {
+            f"GIT_{who}_{what}": f"dev{'@localhost' if what == 'EMAIL' else ''}"
+            for who in ("AUTHOR", "COMMITTER")
+            for what in ("NAME", "EMAIL")
+        }
         env = {**os.environ, **names, "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_TERMINAL_PROMPT": "0"}
-        return subprocess.run(["git", *words], cwd=self.folder, env=env, capture_output=True, text=True, check=check, timeout=120)
+        return subprocess.run(
+            ["git", *words], cwd=self.folder, env=env, capture_output=True, text=True, check=check, timeout=120
+        )
 
     def write(self, files: dict[str, str]) -> None:
         for name, text in files.items():

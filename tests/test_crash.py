@@ -156,8 +156,14 @@ def shim_pids(house: House) -> list[int]:
 
 def test_a_crashed_process_comes_back_and_its_end_is_recorded(house: House, tmp_path: Path) -> None:
     house.up()
-    source = SERVER.format(word="one").replace("def do_GET(self):", "def do_GET(self):\n        if self.path == '/die': os._exit(9)")
-    repo = house.repo("mortal", tmp_path / "mortal", {"requirements.txt": "", "Procfile": "web: exec python app.py\n", "app.py": source})
+    source = SERVER.format(word="one").replace(
+        "def do_GET(self):", "def do_GET(self):\n        if self.path == '/die': os._exit(9)"
+    )
+    repo = house.repo(
+        "mortal",
+        tmp_path / "mortal",
+        {"requirements.txt": "", "Procfile": "web: exec python app.py\n", "app.py": source},
+    )
     assert repo.push()[0]
     house.get("mortal", "/die")
     until(lambda: answers(house, "mortal"), 10, "it is restarted")

@@ -97,7 +97,8 @@ def test_tampering_is_found_at_the_event(ledger: Sqlite, tmp_path: Path, how: st
     raw = sqlite3.connect(tmp_path / "wend.db")
     raw.executescript("DROP TRIGGER ledger_no_update; DROP TRIGGER ledger_no_delete;")
     if how == "swap":
-        words = "UPDATE ledger SET seq = 99 WHERE seq = 2; UPDATE ledger SET seq = 2 WHERE seq = 4; UPDATE ledger SET seq = 4 WHERE seq = 99;"
+        moves = ((99, 2), (2, 4), (4, 99))
+        words = "".join(f"UPDATE ledger SET seq = {new} WHERE seq = {old};" for new, old in moves)
     raw.executescript(words)
     raw.close()
     with pytest.raises(Refused, match=expected):
@@ -234,7 +235,9 @@ def test_kill_nine_while_writing_loses_nothing_that_was_acknowledged(tmp_path: P
         file.unlink(missing_ok=True)
         for rest in tmp_path.glob("wend.db-*"):
             rest.unlink()
-        writer = subprocess.Popen([sys.executable, "-c", WRITER, str(file)], stdout=subprocess.PIPE, cwd=Path(__file__).parent.parent)
+        writer = subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(file)], stdout=subprocess.PIPE, cwd=Path(__file__).parent.parent
+        )
         assert writer.stdout
         for line in writer.stdout:
             if int(line) >= 25:

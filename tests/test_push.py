@@ -58,7 +58,10 @@ BROKEN = {
         SERVER.format(word="lost").replace('int(os.environ["PORT"])', "8099"),
         ["listens on port 8099, not on $PORT"],
     ),
-    "answers 500": (SERVER.format(word="bad").replace("send_response(200)", "send_response(500)"), ["answers 500 at /"]),
+    "answers 500": (
+        SERVER.format(word="bad").replace("send_response(200)", "send_response(500)"),
+        ["answers 500 at /"],
+    ),
     "out of memory": ("x = []\nwhile True:\n    x.append(bytearray(2**20))\n", ["out of memory"]),
     "killed": ("import os; os.kill(os.getpid(), 9)", ["SIGKILL"]),
     "never listens": ("import time; time.sleep(600)", ["did not listen on $PORT", "boot = "]),

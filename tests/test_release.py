@@ -94,7 +94,11 @@ def test_a_push_during_a_rollback_waits_or_wins(app: tuple[House, Repo, str]) ->
 
 def test_rollback_refusals(app: tuple[House, Repo, str]) -> None:
     house, _, name = app
-    for body, words in (({}, "no earlier release"), ({"release": 1}, "already live"), ({"release": 99}, "no release 99")):
+    for body, words in (
+        ({}, "no earlier release"),
+        ({"release": 1}, "already live"),
+        ({"release": 99}, "no release 99"),
+    ):
         _, last = house.change(f"/api/apps/{name}/rollback", body)
         assert words in last["message"]
         assert last["hint"]
@@ -131,10 +135,18 @@ def test_run_a_one_off_command(app: tuple[House, Repo, str]) -> None:
 def test_an_app_that_ignores_sigterm_is_ended(app: tuple[House, Repo, str]) -> None:
     house, repo, name = app
     repo.write({"wend.toml": "[process.web]\ngrace = 1\n"})
-    repo.change(app_py=SERVER.format(word="deaf").replace("signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())", "signal.signal(signal.SIGTERM, signal.SIG_IGN)"))
+    repo.change(
+        app_py=SERVER.format(word="deaf").replace(
+            "signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())",
+            "signal.signal(signal.SIGTERM, signal.SIG_IGN)",
+        )
+    )
     assert repo.push()[0]
     house.change(f"/api/apps/{name}/scale", {"counts": {"web": 0}})
-    until(lambda: not [one for one in house.api("GET", f"/api/apps/{name}/ps")[1] if one["release"] == 2], what="the deaf process is gone")
+    until(
+        lambda: not [one for one in house.api("GET", f"/api/apps/{name}/ps")[1] if one["release"] == 2],
+        what="the deaf process is gone",
+    )
 
 
 def test_destroy_wants_the_name_and_leaves_nothing(app: tuple[House, Repo, str]) -> None:

@@ -21,7 +21,16 @@ def test_the_example_is_valid_and_says_every_key() -> None:
     assert found.app == "hello"
     assert found.processes["web"].memory == 512 * 2**20
     assert found.hatches["build"].reason
-    assert set(tomllib.loads(spec.example_text())) >= {"app", "team", "path", "branch", "process", "release", "env", "hatch"}
+    assert set(tomllib.loads(spec.example_text())) >= {
+        "app",
+        "team",
+        "path",
+        "branch",
+        "process",
+        "release",
+        "env",
+        "hatch",
+    }
 
 
 @pytest.mark.parametrize(

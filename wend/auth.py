@@ -94,13 +94,18 @@ def authorize(ctx: Context, verb: str, target: str | None = None) -> None:
     where = f" {target}" if target else ""
     fact = Fact("access_denied", f"person/{actor.name}", {"verb": verb, "target": target}, actor=actor.name)
     ctx.ledger.append([fact])
-    raise Refused(f"{actor.name} may not {verb}{where}", "ask for a token with that scope: `wend tokens add NAME --scope " + f"{verb}`")
+    raise Refused(
+        f"{actor.name} may not {verb}{where}",
+        "ask for a token with that scope: `wend tokens add NAME --scope " + f"{verb}`",
+    )
 
 
 def who(ctx: Context, token: str) -> Actor:
     """The actor behind a token. Refused when it is malformed, unknown, expired or revoked (one message for all four,
     so that it tells a thief nothing)."""
-    refusal = Refused("this token is not valid here", "`wend login` with a fresh one, or ask for one: `wend tokens add NAME`")
+    refusal = Refused(
+        "this token is not valid here", "`wend login` with a fresh one, or ask for one: `wend tokens add NAME`"
+    )
     if not well_formed(token):
         raise refusal
     actor = holder(ctx, TOKENS.c.hash == digest(token))
@@ -125,8 +130,11 @@ def holder(ctx: Context, which: sa.ColumnElement[bool]) -> Actor | None:
     return Actor(row["owner"], row["kind"], tuple(json.loads(row["scopes_json"])), token=row["id"])
 
 
-def issue(ctx: Context, owner: str, kind: str, scopes: list[str], days: float | None, note: str = "") -> tuple[str, str]:
-    """(id, token). The token is shown once and kept only as its hash. An agent's lives at most an hour. Raises Invalid."""
+def issue(
+    ctx: Context, owner: str, kind: str, scopes: list[str], days: float | None, note: str = ""
+) -> tuple[str, str]:
+    """(id, token). The token is shown once and kept only as its hash; an agent's lives at most an hour. Raises
+    Invalid."""
     if not PERSON.fullmatch(owner):
         raise Invalid(f"{owner[:60]!r} cannot be a person's name", "use letters, digits and . _ @ + -")
     if kind not in ("admin", "human", "agent", "ci"):
@@ -151,7 +159,9 @@ def issue(ctx: Context, owner: str, kind: str, scopes: list[str], days: float | 
 def covered(mine: tuple[str, ...], scope: str) -> bool:
     """Whether a holder of `mine` has everything `scope` would give."""
     name, _, app = scope.partition(":")
-    verbs = [verb for verb in VERBS if name == "*" or verb == name or (name.endswith(".*") and verb.startswith(name[:-1]))]
+    verbs = [
+        verb for verb in VERBS if name == "*" or verb == name or (name.endswith(".*") and verb.startswith(name[:-1]))
+    ]
     return all(permits(mine, verb, app or None) for verb in verbs)
 
 
@@ -181,7 +191,9 @@ def admin_token(ctx: Context) -> str:
         except Refused:
             pass
     owner = re.sub(r"[^a-zA-Z0-9._-]", "", login_name()) or "admin"
-    _, token = issue(replace(ctx, actor=Actor("platform", "platform", ("*",))), owner, "admin", ["*"], None, "first start")
+    _, token = issue(
+        replace(ctx, actor=Actor("platform", "platform", ("*",))), owner, "admin", ["*"], None, "first start"
+    )
     private_file(file, token.encode() + b"\n")
     return token
 

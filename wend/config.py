@@ -82,10 +82,16 @@ def load(home: Path, given: Mapping[str, str] | None = None) -> Config:
     for name in written:
         if name not in NAMES:
             close = difflib.get_close_matches(name, NAMES, n=1)
-            raise Invalid(f"{file}: unknown setting {name!r}", f"did you mean {close[0]}?" if close else "see docs/settings.md")
+            raise Invalid(
+                f"{file}: unknown setting {name!r}", f"did you mean {close[0]}?" if close else "see docs/settings.md"
+            )
     values: dict[str, Any] = {}
     for setting in SETTINGS:
-        raw = (given or {}).get(setting.name) or os.environ.get(f"WEND_{setting.name.upper()}") or written.get(setting.name)
+        raw = (
+            (given or {}).get(setting.name)
+            or os.environ.get(f"WEND_{setting.name.upper()}")
+            or written.get(setting.name)
+        )
         values[setting.name] = setting.default if raw is None else convert(setting, raw)
     for name in ("listen", "edge"):
         parse_address(values[name], name)

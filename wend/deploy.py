@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -51,7 +51,10 @@ def frozen_processes(made: Artifact, spec: Spec) -> dict[str, dict[str, Any]]:
     for name in spec.processes:
         if name not in made.processes:
             known = ", ".join(made.processes) or "none"
-            raise Refused(f"wend.toml has [process.{name}], but no command for it (there are: {known})", f"add command = \"…\" to [process.{name}]")
+            raise Refused(
+                f"wend.toml has [process.{name}], but no command for it (there are: {known})",
+                f'add command = "…" to [process.{name}]',
+            )
     found: dict[str, dict[str, Any]] = {}
     for name, command in made.processes.items():
         said = spec.process(name)
@@ -98,7 +101,9 @@ def freeze(ctx: Context, journal: Journal, wish: Wish) -> Release:
         return questions.release(db, journal.app, number)
 
 
-def run_release_command(ctx: Context, journal: Journal, lease: Lease, release: Release, made: Artifact, env: dict[str, str]) -> None:
+def run_release_command(
+    ctx: Context, journal: Journal, lease: Lease, release: Release, made: Artifact, env: dict[str, str]
+) -> None:
     """Run it once, with the new code and configuration, before any traffic. Raises Refused when it fails."""
     if not release.command:
         return
@@ -116,7 +121,9 @@ def run_release_command(ctx: Context, journal: Journal, lease: Lease, release: R
     ended = run(box, env, hear, lease.cancel, home=ctx.config.home).exit
     lease.check()
     if ended.code != 0 or ended.oom:
-        raise gate.Sick(f"the release command {ended}: {release.command}", "nothing was changed; its last lines are shown", tail)
+        raise gate.Sick(
+            f"the release command {ended}: {release.command}", "nothing was changed; its last lines are shown", tail
+        )
 
 
 def go_live(ctx: Context, journal: Journal, lease: Lease, release: Release, made: Artifact) -> None:
@@ -140,7 +147,9 @@ def switch(ctx: Context, journal: Journal, app: App, release: Release) -> None:
     before = ctx.router.get(app.name)
     have = ctx.driver.status(app.name)
     old = {status.release for status in have} - {release.number}
-    busy = {number for number, seen in ctx.router.stats(app.name).items() if seen.active} & old if before else set[int]()
+    busy = (
+        {number for number, seen in ctx.router.stats(app.name).items() if seen.active} & old if before else set[int]()
+    )
     warm = keep_running(app, release.number) | busy
     route = fleet.route(fleet.hosts(ctx, app.name), have, release.number, warm)
     previous = app.live if app.live != release.number else app.previous
@@ -202,7 +211,7 @@ def close(journal: Journal) -> None:
 
 
 @contextmanager
-def undone_on_failure(ctx: Context, journal: Journal) -> Iterator[None]:
+def undone_on_failure(ctx: Context, journal: Journal) -> Generator[None]:
     """Whatever goes wrong inside: stop what was started, record why, tell, and raise it on."""
     try:
         yield
@@ -242,7 +251,7 @@ def look_up(ctx: Context, name: str) -> tuple[App, dict[str, int]]:
 
 
 def counted(want: list[Any]) -> str:
-    """"web ×2, worker ×1"."""
+    """ "web ×2, worker ×1"."""
     names = [replica.process for replica in want]
     return ", ".join(f"{name} ×{names.count(name)}" for name in dict.fromkeys(names))
 

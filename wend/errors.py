@@ -60,7 +60,9 @@ class Bug(WendError):
     status, exit = 500, 1
 
 
-BY_NAME: dict[str, type[WendError]] = {kind.__name__.lower(): kind for kind in (Invalid, NotFound, Refused, Conflict, Down, Bug)}
+BY_NAME: dict[str, type[WendError]] = {
+    kind.__name__.lower(): kind for kind in (Invalid, NotFound, Refused, Conflict, Down, Bug)
+}
 
 
 def from_dict(data: dict[str, str]) -> WendError:

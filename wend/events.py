@@ -58,7 +58,8 @@ class Fact:
 
 @dataclass(frozen=True)
 class Event:
-    """A fact in the ledger: `seq` counts from 1 without gaps, `at` is Unix microseconds, `hash` chains it to all before."""
+    """A fact in the ledger: `seq` counts from 1 without gaps, `at` is Unix microseconds, `hash` chains it to all
+    before it."""
 
     seq: int
     id: str

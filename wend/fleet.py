@@ -29,7 +29,9 @@ def wanted(settings: Mapping[str, Any], scale: int | None, name: str) -> int:
     return 1 if settings.get("replicas") is None else int(settings["replicas"])
 
 
-def box(app: str, command: str, settings: Mapping[str, Any], artifact: Artifact, port: bool, hidden: Iterable[str]) -> Box:
+def box(
+    app: str, command: str, settings: Mapping[str, Any], artifact: Artifact, port: bool, hidden: Iterable[str]
+) -> Box:
     """What a process of this release may see and use."""
     limits = Limits(
         memory=settings.get("memory") or MEMORY,
@@ -38,9 +40,7 @@ def box(app: str, command: str, settings: Mapping[str, Any], artifact: Artifact,
     )
     mounts = (Mount(artifact.root, "/app", "overlay"), *artifact.mounts)
     grace = float(settings.get("grace") or 10.0)
-    return Box(
-        command, user=app, mounts=mounts, limits=limits, port=port, grace=grace, secrets=tuple(sorted(hidden))
-    )
+    return Box(command, user=app, mounts=mounts, limits=limits, port=port, grace=grace, secrets=tuple(sorted(hidden)))
 
 
 def replicas(release: Release, artifact: Artifact, scale: Mapping[str, int], only: str | None = None) -> list[Replica]:
@@ -56,8 +56,8 @@ def replicas(release: Release, artifact: Artifact, scale: Mapping[str, int], onl
 
 
 def renumber(want: Iterable[Replica], have: Iterable[Status]) -> list[Replica]:
-    """The same replicas, but none with the number of one that is lost or stopping: its process may still serve under that name,
-    so the replacement needs another."""
+    """The same replicas, but none with the number of one that is lost or stopping: its process may
+    still serve under that name, so the replacement needs another."""
     lost = {status.id for status in have if status.phase in ("lost", "stopping")}
     taken = {status.id for status in have} | {replica.id for replica in want}
     return [fresh(replica, taken) if replica.id in lost else replica for replica in want]
@@ -85,7 +85,9 @@ def route(hosts: tuple[str, ...], have: list[Status], live: int | None, warm: It
     if live is not None:
         found = endpoints(have, live)
         backends[live] = Backend(100 if found else 0, found)
-    return Route(hosts, {number: backend for number, backend in backends.items() if backend.endpoints or number == live})
+    return Route(
+        hosts, {number: backend for number, backend in backends.items() if backend.endpoints or number == live}
+    )
 
 
 # ---------------------------------------------------------------------------------------------- acts

@@ -62,7 +62,9 @@ def judge(seen: Seen, now: float, settle: float) -> Verdict:
     """The verdict on one replica. Without a health path (not a web process) staying up for `settle` seconds is well."""
     name, waited = seen.process, now - seen.began
     if seen.ended is not None:
-        return Verdict("sick", f"{name} {seen.ended} {during(waited)}", "mend it and push again; its last lines are shown")
+        return Verdict(
+            "sick", f"{name} {seen.ended} {during(waited)}", "mend it and push again; its last lines are shown"
+        )
     if seen.health is None:
         stayed = seen.up_since is not None and now - seen.up_since >= settle
         return Verdict("well") if stayed else late(seen, waited, f"{name} is not up after {waited:.0f} s")
@@ -75,8 +77,18 @@ def judge(seen: Seen, now: float, settle: float) -> Verdict:
         return late(seen, waited, f"{name} still answers {seen.answer} at {seen.health} after {waited:.0f} s")
     if seen.astray is not None and now - seen.astray > PATIENCE:
         ports = ", ".join(map(str, seen.listens))
-        return Verdict("sick", f"{name} listens on port {ports}, not on $PORT ({seen.port})", "read the port from the environment: PORT")
-    return late(seen, waited, f"{name} did not listen on $PORT ({seen.port}) within {waited:.0f} s" if seen.answer is None else f"{name} did not answer {seen.health} within {waited:.0f} s: {seen.answer}")
+        return Verdict(
+            "sick",
+            f"{name} listens on port {ports}, not on $PORT ({seen.port})",
+            "read the port from the environment: PORT",
+        )
+    return late(
+        seen,
+        waited,
+        f"{name} did not listen on $PORT ({seen.port}) within {waited:.0f} s"
+        if seen.answer is None
+        else f"{name} did not answer {seen.health} within {waited:.0f} s: {seen.answer}",
+    )
 
 
 def late(seen: Seen, waited: float, reason: str) -> Verdict:
@@ -100,7 +112,13 @@ class Watch:
     seen: dict[str, Seen] = field(default_factory=dict[str, Seen])
 
 
-def wait(ctx: Context, want: Iterable[Replica], processes: Mapping[str, Mapping[str, Any]], lease: Lease | None, values: Iterable[str]) -> None:
+def wait(
+    ctx: Context,
+    want: Iterable[Replica],
+    processes: Mapping[str, Mapping[str, Any]],
+    lease: Lease | None,
+    values: Iterable[str],
+) -> None:
     """Return when every replica is well. Raises Sick at the first that is not, Conflict when the lease is cancelled.
     `values` are the secrets to blot out of the lines shown."""
     began = time.monotonic()

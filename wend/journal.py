@@ -81,6 +81,6 @@ class Journal:
 
     def fail(self, error: WendError, tail: list[str]) -> None:
         """Record why the deploy ended. Its text is what the person saw."""
-        data = {"step": self.reached, "message": error.message[:2000], "hint": error.hint[:500], "tail": tail}
-        data["superseded"] = isinstance(error, Conflict)
-        self.ctx.ledger.append([self.fact("deploy_failed", **data)])
+        words = {"step": self.reached, "message": error.message[:2000], "hint": error.hint[:500]}
+        superseded = isinstance(error, Conflict)
+        self.ctx.ledger.append([self.fact("deploy_failed", **words, tail=tail, superseded=superseded)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -34,7 +34,7 @@ class Leases:
         self.waiting: dict[str, list[Lease]] = {}
 
     @contextmanager
-    def hold(self, app: str, cause: str, urgent: bool = False) -> Iterator[Lease]:
+    def hold(self, app: str, cause: str, urgent: bool = False) -> Generator[Lease]:
         """Wait for the turn and keep it for the time of the `with` block. An `urgent` one (a push, a rollback) asks
         the urgent holder to stop if it is not committed yet, and takes the place of the urgent ones that wait;
         those raise Conflict."""
@@ -44,7 +44,10 @@ class Leases:
             if urgent:
                 holder = self.holders.get(app)
                 older = [other for other in queue if other.cause in URGENT]
-                for other in [*older, *([holder] if holder and holder.cause in URGENT and not holder.committed else [])]:
+                for other in [
+                    *older,
+                    *([holder] if holder and holder.cause in URGENT and not holder.committed else []),
+                ]:
                     other.superseded_by = cause
                     other.cancel.set()
                 queue[:] = [other for other in queue if other not in older]
@@ -62,7 +65,7 @@ class Leases:
             self.release(app)
 
     @contextmanager
-    def try_hold(self, app: str, cause: str) -> Iterator[Lease | None]:
+    def try_hold(self, app: str, cause: str) -> Generator[Lease | None]:
         """The turn if it is free now, else None."""
         with self.changed:
             free = app not in self.holders and not self.waiting.get(app)

@@ -45,7 +45,9 @@ def surplus(app: App, want: Iterable[Replica], have: Iterable[Status], warm: int
     wanted = {replica.id for replica in want}
 
     def stays(status: Status) -> bool:
-        return status.id in wanted or (status.release == warm and status.process == "web" and status.phase in fleet.ALIVE)
+        return status.id in wanted or (
+            status.release == warm and status.process == "web" and status.phase in fleet.ALIVE
+        )
 
     return [status for status in have if not stays(status)]
 
@@ -66,12 +68,16 @@ def recover(ctx: Context) -> None:
     for found in sorted(cut_short, key=lambda one: one.started_at):
         try:
             resume(ctx, found)
-        except WendError as error:
-            log.warning("recovery of deploy %s of %s: %s", found.id, found.app, error.message)
+        except Exception:
+            # One deploy that cannot be taken up must not keep the platform, and every other app, from starting.
+            log.exception("recovery of deploy %s of %s", found.id, found.app)
     with ctx.ledger.query() as db:
         apps = questions.apps(db)
     for app in apps:
-        tick(ctx, app.name, Memory())
+        try:
+            tick(ctx, app.name, Memory())
+        except Exception:
+            log.exception("first look at %s", app.name)
 
 
 def resume(ctx: Context, found: Deploy) -> None:
@@ -99,16 +105,16 @@ def tick(ctx: Context, name: str, memory: Memory) -> None:
     with ctx.leases.try_hold(name, "reconcile") as lease:
         if lease is None:
             return
+        rest, until = memory.resting.get(name, (0.0, 0.0))
         try:
             record_exits(ctx, ctx.driver.status(name), memory)
-            rest, until = memory.resting.get(name, (0.0, 0.0))
             if time.time() >= until:
                 converge(ctx, name)
                 memory.resting.pop(name, None)
         except NotFound:
             return
         except WendError as error:
-            rest = min(60.0, max(1.0, rest * 2)) if name in memory.resting else 1.0
+            rest = min(60.0, max(1.0, rest * 2))
             memory.resting[name] = (rest, time.time() + rest)
             log.warning("%s is not as it should be: %s", name, error.message)
 
@@ -163,7 +169,9 @@ def record_exits(ctx: Context, have: Iterable[Status], memory: Memory) -> None:
         memory.exits.add((status.id, status.exit.at))
         data = {"release": status.release, "process": status.process, "replica": status.id, "cause": str(status.exit)}
         # The id is made of what happened, so that a restarted platform does not record it again.
-        fact = Fact("replica_exited", f"app/{status.app}", data, app=status.app, id=f"exit-{status.id}-{status.exit.at:.6f}")
+        fact = Fact(
+            "replica_exited", f"app/{status.app}", data, app=status.app, id=f"exit-{status.id}-{status.exit.at:.6f}"
+        )
         ctx.ledger.append([fact])
 
 

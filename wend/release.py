@@ -52,7 +52,9 @@ def check_change(change: Change, config: Mapping[str, str], held: Mapping[str, A
         spec.env_value(name, value)
         if name in (config if change.secret else held):
             other = "config" if change.secret else "secret"
-            raise Conflict(f"{name} is already a {other} of this app", f"unset it there first: wend {other} unset {name}")
+            raise Conflict(
+                f"{name} is already a {other} of this app", f"unset it there first: wend {other} unset {name}"
+            )
         if change.secret and not value:
             raise Invalid(f"secret {name} is empty", f"to remove it: wend secret unset {name}")
     for name in change.unset:
@@ -60,12 +62,19 @@ def check_change(change: Change, config: Mapping[str, str], held: Mapping[str, A
             raise NotFound(f"{name} is not set", "`wend config` and `wend secret` list what is")
 
 
+def merged(old: Mapping[str, Any], fresh: Mapping[str, Any], unset: Iterable[str]) -> dict[str, Any]:
+    """`old` with `fresh` set and `unset` taken away."""
+    return {key: value for key, value in {**old, **fresh}.items() if key not in set(unset)}
+
+
 def earlier(app: App, releases: Iterable[Release]) -> Release:
     """Where a rollback without a number goes: the newest release before the live one that was live. Raises NotFound."""
     for release in sorted(releases, key=lambda one: -one.number):
         if app.live is not None and release.number < app.live and release.live_at and not release.retired_at:
             return release
-    raise NotFound(f"{app.name} has no earlier release to go back to", f"`wend releases {app.name}` lists those there are")
+    raise NotFound(
+        f"{app.name} has no earlier release to go back to", f"`wend releases {app.name}` lists those there are"
+    )
 
 
 # ---------------------------------------------------------------------------------------------- acts
@@ -80,8 +89,10 @@ def push(ctx: Context, pushed: Push, say: Say) -> None:
         arrived = {"ref": pushed.ref, "old": pushed.old, "new": pushed.new, "forced": pushed.forced}
         arrived |= {"reason": pushed.options["reason"]} if pushed.forced else {}
         first.append(Fact("push_received", f"app/{pushed.app}", arrived, actor=ctx.actor.name, app=pushed.app))
-        known = {"commit": pushed.new, "ref": pushed.ref, "summary": subject(ctx, pushed)}
-        journal = Journal.begin(ctx, pushed.app, "push", say, before=first, **known)
+        summary = subject(ctx, pushed)
+        journal = Journal.begin(
+            ctx, pushed.app, "push", say, before=first, commit=pushed.new, ref=pushed.ref, summary=summary
+        )
         with undone_on_failure(ctx, journal):
             wanted = look_at(ctx, journal, pushed)
             made = make(ctx, journal, lease, pushed, wanted)
@@ -94,7 +105,9 @@ def branch_facts(ctx: Context, name: str, branch: str) -> list[Fact]:
     """The fact that the app now deploys from this branch, when it deployed from another."""
     with ctx.ledger.query() as db:
         known = questions.app(db, name).branch
-    return [] if known == branch else [Fact("branch_set", f"app/{name}", {"branch": branch}, actor=ctx.actor.name, app=name)]
+    if known == branch:
+        return []
+    return [Fact("branch_set", f"app/{name}", {"branch": branch}, actor=ctx.actor.name, app=name)]
 
 
 def look_at(ctx: Context, journal: Journal, pushed: Push) -> Spec:
@@ -106,7 +119,10 @@ def look_at(ctx: Context, journal: Journal, pushed: Push) -> Spec:
     found = ctx.repos.file(pushed.repo, pushed.new, "wend.toml")
     wanted = spec.parse(found)
     if wanted.app and wanted.app != pushed.app:
-        raise Refused(f"wend.toml says app = {wanted.app!r}, but the push went to {pushed.app!r}", f"git push to /git/{wanted.app}.git, or correct wend.toml")
+        raise Refused(
+            f"wend.toml says app = {wanted.app!r}, but the push went to {pushed.app!r}",
+            f"git push to /git/{wanted.app}.git, or correct wend.toml",
+        )
     journal.step("checked", "" if found is None else "wend.toml")
     return wanted
 
@@ -114,7 +130,9 @@ def look_at(ctx: Context, journal: Journal, pushed: Push) -> Spec:
 def make(ctx: Context, journal: Journal, lease: Lease, pushed: Push, wanted: Spec) -> Artifact:
     """Build the pushed commit, telling the noteworthy lines."""
     source = Source(pushed.app, pushed.repo, pushed.new, pushed.tree)
-    made = engine.build(source, wanted, fleet.build_room(ctx), lambda line: journal.say(f"  build | {line}"), lease.cancel)
+    made = engine.build(
+        source, wanted, fleet.build_room(ctx), lambda line: journal.say(f"  build | {line}"), lease.cancel
+    )
     lease.check()
     journal.step("built", f"{made.path}, {made.size / 2**20:.1f} MB")
     return made
@@ -156,19 +174,34 @@ def change_config(ctx: Context, name: str, change: Change, say: Say) -> None:
         check_change(change, config, held)
         fresh: Mapping[str, Any] = secrets.put(ctx, name, change.values) if change.secret else change.values
         if app.live is None:
-            kind = "secret_changed" if change.secret else "config_changed"
-            data = {"set": dict(fresh), "unset": list(change.unset)}
-            ctx.ledger.append([Fact(kind, f"app/{name}", data, actor=ctx.actor.name, app=name)])
+            keep_for_later(ctx, name, change, fresh)
             say(f"  {change.summary()}: kept for the first release")
             return
+        if change.secret:
+            held = merged(held, fresh, change.unset)
+        else:
+            config = merged(config, fresh, change.unset)
         with ctx.ledger.query() as db:
             live = questions.release(db, name, app.live)
-        old: Mapping[str, Any] = held if change.secret else config
-        new = {key: value for key, value in {**old, **fresh}.items() if key not in change.unset}
-        redeploy(ctx, lease, live, change, config if change.secret else new, new if change.secret else held, say)
+        redeploy(ctx, lease, live, change, config, held, say)
 
 
-def redeploy(ctx: Context, lease: Lease, live: Release, change: Change, config: Mapping[str, str], held: Mapping[str, Any], say: Say) -> None:
+def keep_for_later(ctx: Context, name: str, change: Change, fresh: Mapping[str, Any]) -> None:
+    """Record configuration that waits for the app's first release."""
+    kind = "secret_changed" if change.secret else "config_changed"
+    data = {"set": dict(fresh), "unset": list(change.unset)}
+    ctx.ledger.append([Fact(kind, f"app/{name}", data, actor=ctx.actor.name, app=name)])
+
+
+def redeploy(
+    ctx: Context,
+    lease: Lease,
+    live: Release,
+    change: Change,
+    config: Mapping[str, str],
+    held: Mapping[str, Any],
+    say: Say,
+) -> None:
     """The live code again, with other configuration."""
     cause = "secret" if change.secret else "config"
     journal = Journal.begin(ctx, live.app, cause, say, summary=change.summary(), commit=live.commit)
@@ -197,10 +230,14 @@ def rollback(ctx: Context, name: str, number: int | None, say: Say) -> int:
     with ctx.leases.hold(name, "rollback", urgent=True) as lease:
         with ctx.ledger.query() as db:
             app = questions.app(db, name)
-            target = earlier(app, questions.releases(db, name, 500)) if number is None else questions.release(db, name, number)
+            target = (
+                earlier(app, questions.releases(db, name, 500))
+                if number is None
+                else questions.release(db, name, number)
+            )
         check_target(app, target)
-        told = {"summary": f"release {app.live} → {target.number}", "release": target.number}
-        journal = Journal.begin(ctx, name, "rollback", say, **told)
+        summary = f"release {app.live} → {target.number}"
+        journal = Journal.begin(ctx, name, "rollback", say, summary=summary, release=target.number)
         with undone_on_failure(ctx, journal):
             made = fleet.artifact(ctx, target)
             journal.step("released", f"release {target.number}, commit {target.commit[:9]}")
@@ -217,6 +254,8 @@ def check_target(app: App, target: Release) -> None:
     if target.number == app.live:
         raise Conflict(f"release {target.number} is already live", f"`wend releases {app.name}` lists the others")
     if target.retired_at:
-        raise Refused(f"release {target.number} is too old: its files were removed", f"push commit {target.commit[:9]} again")
+        raise Refused(
+            f"release {target.number} is too old: its files were removed", f"push commit {target.commit[:9]} again"
+        )
     if not target.live_at:
         raise Refused(f"release {target.number} never went live", "roll back to one that did")

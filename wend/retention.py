@@ -50,7 +50,12 @@ def sweep(ctx: Context) -> int:
     if facts:
         ctx.ledger.append(facts)
     gone = {(one.app, one.number) for one in going}
-    needed = {one.artifact for many in every.values() for one in many if not one.retired_at and (one.app, one.number) not in gone}
+    needed = {
+        one.artifact
+        for many in every.values()
+        for one in many
+        if not one.retired_at and (one.app, one.number) not in gone
+    }
     for id in {file.stem for file in room.artifacts.glob("[0-9a-f]*.json")} - needed:
         if store.older(room.artifacts / f"{id}.json", newest_allowed()):
             store.forget(room, id)

@@ -86,6 +86,9 @@ def open_all(ctx: Context, app: str, sealed: Mapping[str, Mapping[str, Any]]) ->
     for name, which in sealed.items():
         body = ctx.ledger.text(which["hash"])
         if body is None:
-            raise Down(f"secret {name} v{which['version']} of {app} was erased", f"set it again: wend secret set -a {app} {name}")
+            raise Down(
+                f"secret {name} v{which['version']} of {app} was erased",
+                f"set it again: wend secret set -a {app} {name}",
+            )
         opened[name] = unseal(ctx.key, app, name, which["version"], body)
     return opened

@@ -17,7 +17,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,7 +25,7 @@ from typing import IO, Any
 
 import uvicorn
 
-from wend import __version__, auth, config, git, receive, reconcile, release, secrets
+from wend import __version__, auth, config, git, reconcile, release, secrets
 from wend.config import Config
 from wend.context import Actor, Context
 from wend.errors import Conflict, Down, NotFound, Refused, WendError
@@ -63,11 +63,13 @@ def make_home(home: Path) -> None:
         probe.write_text("")
         probe.unlink()
     except OSError as error:
-        raise Down(f"the home {home} cannot be written: {error.strerror}", "choose another: wend up --home DIR") from error
+        raise Down(
+            f"the home {home} cannot be written: {error.strerror}", "choose another: wend up --home DIR"
+        ) from error
 
 
 @contextmanager
-def locked(home: Path) -> Iterator[IO[str]]:
+def locked(home: Path) -> Generator[IO[str]]:
     """Hold the home for the time of the block. Raises Conflict when another `wend up` has it."""
     file = (home / "run" / "lock").open("a+")
     try:
@@ -76,7 +78,9 @@ def locked(home: Path) -> Iterator[IO[str]]:
         file.seek(0)
         pid = file.read().strip()
         file.close()
-        raise Conflict(f"a platform already runs on {home} (process {pid})", "`wend status` shows it; `wend down` stops it") from None
+        raise Conflict(
+            f"a platform already runs on {home} (process {pid})", "`wend status` shows it; `wend down` stops it"
+        ) from None
     try:
         file.truncate(0)
         file.write(str(os.getpid()))
@@ -100,7 +104,9 @@ def listening(address: tuple[str, int], what: str) -> socket.socket:
     except OSError as error:
         sock.close()
         where = f"{address[0]}:{address[1]}"
-        raise Down(f"{where} cannot be used for {what}: {error.strerror}", f"choose another: wend up --{what} 127.0.0.1:PORT") from error
+        raise Down(
+            f"{where} cannot be used for {what}: {error.strerror}", f"choose another: wend up --{what} 127.0.0.1:PORT"
+        ) from error
     return sock
 
 
@@ -177,7 +183,7 @@ class Server(uvicorn.Server):
         self.ending = ending
 
     @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
+    def capture_signals(self) -> Generator[None]:
         def asked(number: int, _frame: Any) -> None:
             self.ending.apps = number == signal.SIGINT
             self.should_exit = True

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from wend.errors import Invalid
 
@@ -89,16 +89,22 @@ def check_against(shown: Any, given: Any, at: tuple[str, ...] = ()) -> None:
     if not isinstance(shown, dict):
         check_kind(shown, given, where)
         return
-    if not isinstance(given, dict):
+    said = as_table(given)
+    if said is None:
         raise Invalid(f"wend.toml: {where} = {given!r} must be a table", f"write it as [{where}]")
-    known: dict[str, Any] = shown
-    for key, value in given.items():
+    known = as_table(shown) or {}
+    for key, value in said.items():
         if len(at) == 1 and at[0] in FREE:
             check_against(next(iter(known.values())), value, (*at, key))
         elif key in known:
             check_against(known[key], value, (*at, key))
         else:
             raise Invalid(f"wend.toml: unknown key {'.'.join((*at, key))!r}", nearest(key, known))
+
+
+def as_table(value: Any) -> dict[str, Any] | None:
+    """A TOML table as what it is: keys are text. None for anything else."""
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else None
 
 
 def check_kind(shown: Any, given: Any, where: str) -> None:
@@ -188,7 +194,7 @@ def health(value: str | None, name: str) -> str | None:
 
 def hatch(kind: str, table: Mapping[str, Any]) -> Hatch:
     if not str(table.get("reason", "")).strip():
-        raise Invalid(f"wend.toml: hatch.{kind} has no reason", "add reason = \"why the path does not fit\"")
+        raise Invalid(f"wend.toml: hatch.{kind} has no reason", 'add reason = "why the path does not fit"')
     return Hatch(kind, table.get("command"), str(table["reason"]), table.get("until"))
 
 
@@ -197,7 +203,7 @@ def size(value: str, where: str) -> int:
     match = re.fullmatch(r"(\d{1,12}(?:\.\d{1,3})?)([KMG])i?B?", value.strip(), re.IGNORECASE)
     amount = int(float(match[1]) * UNITS[match[2].upper()]) if match else 0
     if not 4 * 2**20 <= amount <= 2**50:
-        raise Invalid(f"wend.toml: {where} = {value!r} is not a size of at least 4M", "write it like \"256M\"")
+        raise Invalid(f"wend.toml: {where} = {value!r} is not a size of at least 4M", 'write it like "256M"')
     return amount
 
 
@@ -220,9 +226,9 @@ def procfile(text: str) -> dict[str, str]:
 
 def app_name(name: str) -> str:
     """The name itself when it can be an app's: it becomes a host name, a folder and a user. Raises Invalid."""
-    if not isinstance(name, str) or not APP.fullmatch(name) or "--" in name:
+    if not APP.fullmatch(name) or "--" in name:
         raise Invalid(
-            f"{str(name)[:60]!r} cannot be an app's name",
+            f"{name[:60]!r} cannot be an app's name",
             "use 1 to 40 lower-case letters, digits and single dashes, starting with a letter, like my-app",
         )
     return name

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy import event
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from wend.errors import Conflict, Down, Invalid, Refused
@@ -69,7 +70,7 @@ class Sqlite:
             max_overflow=48,
             connect_args={"timeout": 10, "check_same_thread": False},
         )
-        sa.event.listen(self.engine, "connect", prepare)
+        event.listen(self.engine, "connect", prepare)
         try:
             self.open()
         except (OperationalError, DatabaseError) as error:
@@ -92,7 +93,7 @@ class Sqlite:
     # ------------------------------------------------------------------------------------------ writing
 
     @contextmanager
-    def transaction(self) -> Iterator[sa.Connection]:
+    def transaction(self) -> Generator[sa.Connection]:
         """One writer at a time, durable when it ends without an error, otherwise as if it never began."""
         with self.writing, self.engine.connect() as connection:
             try:
@@ -117,7 +118,7 @@ class Sqlite:
                 check_expected(connection, *expect)
             for hash, body in (texts or {}).items():
                 connection.execute(sa.insert(TEXTS).prefix_with("OR IGNORE"), {"hash": hash, "body": body})
-            written = [event for fact in facts if (event := self.write(connection, fact)) is not None]
+            written = [made for fact in facts if (made := self.write(connection, fact)) is not None]
         with self.news:
             self.news.notify_all()
         return written
@@ -131,10 +132,10 @@ class Sqlite:
         seq, previous = newest(connection)
         at = int(self.clock() * 1_000_000) if fact.at is None else fact.at
         row = (fact.id, at, fact.kind, fact.stream, fact.actor, fact.team, fact.app, fact.data)
-        event = Event(seq + 1, *row, hash=link(previous, seq + 1, row))
-        connection.execute(sa.insert(LEDGER), as_row(event))
-        self.reduce(connection, event)
-        return event
+        made = Event(seq + 1, *row, hash=link(previous, seq + 1, row))
+        connection.execute(sa.insert(LEDGER), as_row(made))
+        self.reduce(connection, made)
+        return made
 
     def erase(self, hashes: Iterable[str], actor: str) -> None:
         for hash in hashes:
@@ -147,9 +148,9 @@ class Sqlite:
         with self.transaction() as connection:
             self.tables.drop_all(connection)
             self.tables.create_all(connection)
-            for event in self.scan(connection):
-                self.reduce(connection, event)
-                count = event.seq
+            for found in self.scan(connection):
+                self.reduce(connection, found)
+                count = found.seq
             connection.execute(sa.delete(META).where(META.c.key == "schema"))
             connection.execute(sa.insert(META), {"key": "schema", "value": str(self.schema)})
         return count
@@ -162,7 +163,9 @@ class Sqlite:
     def scan(self, connection: sa.Connection) -> Iterator[Event]:
         """Every event in order, in batches, so that a long ledger fits in memory."""
         after = 0
-        while batch := fetch(connection, sa.select(LEDGER).where(LEDGER.c.seq > after).order_by(LEDGER.c.seq).limit(5000)):
+        while batch := fetch(
+            connection, sa.select(LEDGER).where(LEDGER.c.seq > after).order_by(LEDGER.c.seq).limit(5000)
+        ):
             yield from batch
             after = batch[-1].seq
 
@@ -236,7 +239,7 @@ def fetch(connection: sa.Connection, statement: sa.Select[Any]) -> list[Event]:
     return [as_event(row) for row in connection.execute(statement).mappings()]
 
 
-def as_event(row: Mapping[str, Any]) -> Event:
+def as_event(row: Mapping[Any, Any]) -> Event:
     try:
         return Event(**{**row, "data": json.loads(row["data"])})
     except ValueError as error:

@@ -104,7 +104,7 @@ def releases(db: Connection, name: str, limit: int = 50) -> list[Release]:
     return [as_release(row) for row in db.execute(query).mappings()]
 
 
-def as_release(row: Mapping[str, Any]) -> Release:
+def as_release(row: Mapping[Any, Any]) -> Release:
     plain = {key: value for key, value in row.items() if not key.endswith("_json")}
     return Release(**plain, **{key[:-5]: json.loads(value) for key, value in row.items() if key.endswith("_json")})
 
@@ -132,7 +132,7 @@ def deploys(db: Connection, name: str | None = None, state: str | None = None, l
     return [as_deploy(row) for row in db.execute(query).mappings()]
 
 
-def as_deploy(row: Mapping[str, Any]) -> Deploy:
+def as_deploy(row: Mapping[Any, Any]) -> Deploy:
     plain = {key: value for key, value in row.items() if key != "tail_json"}
     return Deploy(**plain, tail=tuple(json.loads(row["tail_json"] or "[]")))
 

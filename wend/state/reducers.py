@@ -46,7 +46,13 @@ def deploy_started(db: Connection, event: Event) -> None:
 
 def deploy_step_reached(db: Connection, event: Event) -> None:
     data = event.data
-    row = {"deploy": data["deploy"], "step": data["step"], "at": event.at, "ms": data["ms"], "detail": data.get("detail")}
+    row = {
+        "deploy": data["deploy"],
+        "step": data["step"],
+        "at": event.at,
+        "ms": data["ms"],
+        "detail": data.get("detail"),
+    }
     db.execute(sa.delete(STEPS).where(STEPS.c.deploy == row["deploy"], STEPS.c.step == row["step"]))
     db.execute(sa.insert(STEPS), row)
     db.execute(sa.update(DEPLOYS).where(DEPLOYS.c.id == data["deploy"]).values(step=data["step"]))

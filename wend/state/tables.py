@@ -68,7 +68,9 @@ DEPLOYS = table(
     sa.Index("deploys_app", "app", "started_at"),
     sa.Index("deploys_state", "state"),
 )
-STEPS = table("steps", text("deploy", key=True), text("step", key=True), number("at"), number("ms"), text("detail", null=True))
+STEPS = table(
+    "steps", text("deploy", key=True), text("step", key=True), number("at"), number("ms"), text("detail", null=True)
+)
 CONFIG = table("config", text("app", key=True), text("name", key=True), text("value"), number("at"), text("actor"))
 SECRETS = table(
     "secrets",
@@ -80,7 +82,9 @@ SECRETS = table(
     text("actor"),
 )
 SEALED = table("sealed", text("app", key=True), text("name", key=True), number("version", key=True), text("hash"))
-SCALE = table("scale", text("app", key=True), text("process", key=True), number("replicas"), number("at"), text("actor"))
+SCALE = table(
+    "scale", text("app", key=True), text("process", key=True), number("replicas"), number("at"), text("actor")
+)
 TOKENS = table(
     "tokens",
     text("id", key=True),
