@@ -101,10 +101,11 @@ def recomputed(api: Client, point: str | None, now: str) -> dict[str, Any]:
     checkpoint seen before and the one of now must lie on the chain."""
     from wend.ledger import chain
 
-    known = dict(map(seq_and_hash, filter(None, (point, now))))
+    known = set(map(seq_and_hash, filter(None, (point, now))))
     count = chain.verify(watched(fetched(api), known))
-    if count < max(known):
-        raise Refused(f"the ledger was cut off: it ends at {count}, a checkpoint names event {max(known)}")
+    last = max(seq for seq, _ in known)
+    if count < last:
+        raise Refused(f"the ledger was cut off: it ends at {count}, a checkpoint names event {last}")
     number, head = seq_and_hash(now)
     return {"events": number, "head": head}
 
@@ -122,10 +123,10 @@ def fetched(api: Client) -> Iterator[Event]:
         after = page[-1]["seq"]
 
 
-def watched(events: Iterable[Event], known: dict[int, str]) -> Iterator[Event]:
+def watched(events: Iterable[Event], known: set[tuple[int, str]]) -> Iterator[Event]:
     """The same events; Refused at one that is not the one a checkpoint names."""
     for event in events:
-        if known.get(event.seq, event.hash) != event.hash:
+        if any(seq == event.seq and hash != event.hash for seq, hash in known):
             raise Refused(f"the ledger was rewritten: event {event.seq} is not the one that a checkpoint names")
         yield event
 
