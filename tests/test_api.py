@@ -42,7 +42,9 @@ def addresses(there: World) -> list[tuple[str, str]]:
 
 
 def filled(path: str, app: str = "hello") -> str:
-    path = path.replace("{app}", app).replace("{id}", f"{app}1").replace("info/refs", "info/refs?service=git-receive-pack")
+    path = (
+        path.replace("{app}", app).replace("{id}", f"{app}1").replace("info/refs", "info/refs?service=git-receive-pack")
+    )
     return path.replace("{name}", "python-web" if path.startswith("/paths") else "wend.css")
 
 
@@ -90,7 +92,10 @@ def test_a_narrow_token_learns_nothing_of_other_apps(there: World) -> None:
     narrow = there.token("app.read:other", "app.change:other", "app.push:other")
     for method, path in addresses(there):
         if "{app}" in path or "/deploys/{id}" in path:
-            known, unknown = (there.ask(method, filled(path, app), token=narrow, Accept="application/json") for app in ("hello", "absent"))
+            known, unknown = (
+                there.ask(method, filled(path, app), token=narrow, Accept="application/json")
+                for app in ("hello", "absent")
+            )
             assert known.status == unknown.status == 403, (method, path, known.status, unknown.status)
             assert known.body.replace(b"hello", b"absent") == unknown.body
 
@@ -128,7 +133,9 @@ def test_names_that_cannot_be_are_refused_before_anything(there: World) -> None:
 def test_expired_and_revoked_tokens_are_worth_nothing(there: World) -> None:
     short = there.token("app.*", days=1e-9)
     until(lambda: there.ask("GET", "/api/apps", token=short).status == 401, 3)
-    made = there.ask("POST", "/api/tokens", {"owner": "ci-bot", "kind": "ci", "scopes": ["app.push:hello"], "days": 1}).json
+    made = there.ask(
+        "POST", "/api/tokens", {"owner": "ci-bot", "kind": "ci", "scopes": ["app.push:hello"], "days": 1}
+    ).json
     assert there.ask("POST", "/api/signin", {}, token=made["token"]).status == 200
     listed = there.ask("GET", "/api/tokens")
     assert made["token"] not in listed.text and "hash" not in listed.json[0]
@@ -141,6 +148,18 @@ def test_nobody_gives_away_more_than_they_have(there: World) -> None:
     holder = there.token("token.manage", "app.read")
     body = {"owner": "eve", "scopes": ["*"]}
     assert there.ask("POST", "/api/tokens", body, token=holder).status == 403
+
+
+def test_the_docs_list_every_address(there: World) -> None:
+    said = (Path(__file__).parent.parent / "docs" / "api.md").read_text("utf-8")
+    missing = [
+        f"{method} {path}"
+        for method, path in addresses(there)
+        if path.startswith("/api") and f"`{method} {path}`" not in said
+    ]
+    assert missing == []
+    told = set(re.findall(r"^\| `([A-Z]+) (/api[^`]*)`", said, re.MULTILINE))
+    assert told <= set(addresses(there)), "the docs tell of an address that is not there"
 
 
 # ---------------------------------------------------------------------------------------------- bad input
@@ -257,8 +276,22 @@ def test_every_answer_carries_a_checkpoint_that_verifies(there: World) -> None:
 
 def test_shapes(there: World) -> None:
     app = there.ask("GET", "/api/apps/hello").json
-    keys = "name state url live branch team up wanted live_at created_at deploying last processes releases deploys exits runs scale git"
-    assert set(keys.split()) <= set(app)
+    listed = [
+        "name",
+        "state",
+        "url",
+        "live",
+        "branch",
+        "team",
+        "up",
+        "wanted",
+        "live_at",
+        "created_at",
+        "deploying",
+        "last",
+    ]
+    assert set(listed) <= set(there.ask("GET", "/api/apps").json[0])
+    assert {*listed, "processes", "releases", "deploys", "exits", "runs", "scale", "git"} <= set(app)
     assert (app["state"], app["live"], app["up"], app["wanted"]) == ("well", 3, 1, 1)
     assert app["git"] == f"http://127.0.0.1:{there.port}/git/hello.git"
     assert [one["number"] for one in there.ask("GET", "/api/apps/hello/releases").json] == [3, 2, 1]
@@ -266,7 +299,7 @@ def test_shapes(there: World) -> None:
     assert [step["step"] for step in deploy["steps"]] == ["checked", "built"]
     assert there.ask("GET", "/api/apps/hello/config").json["LEVEL"] == "3"
     status = there.ask("GET", "/api/status").json
-    assert set("version home portal git edge proxy apps deploying key".split()) == set(status)
+    assert set(["version", "home", "portal", "git", "edge", "proxy", "apps", "deploying", "key"]) == set(status)
     assert {"name", "title", "state", "owner", "gives"} <= set(there.ask("GET", "/api/paths").json[0])
 
 
@@ -373,7 +406,9 @@ def begin(house: House, path: str, body: dict[str, Any]) -> socket.socket:
     """A request that was sent and not waited for."""
     raw = json.dumps(body).encode()
     sock = socket.create_connection(("127.0.0.1", house.listen), timeout=20)
-    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {house.token}\r\nContent-Type: application/json\r\n"
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {house.token}\r\nContent-Type: application/json\r\n"
+    )
     sock.sendall(head.encode() + f"Content-Length: {len(raw)}\r\n\r\n".encode() + raw)
     return sock
 
@@ -394,7 +429,9 @@ def test_leaving_does_not_stop_a_deploy(platform: House, pushed: Repo) -> None:
     sock = begin(platform, "/api/apps/streamed/config", {"set": {"LEFT": "yes"}})
     until(lambda: platform.api("GET", "/api/apps/streamed")[1]["deploys"][0]["cause"] == "config", 10)
     sock.close()
-    until(lambda: platform.api("GET", "/api/apps/streamed")[1]["live"] not in (None, before), 20, "the deploy to go live")
+    until(
+        lambda: platform.api("GET", "/api/apps/streamed")[1]["live"] not in (None, before), 20, "the deploy to go live"
+    )
     assert platform.api("GET", "/api/apps/streamed/config")[1]["LEFT"] == "yes"
 
 
@@ -403,7 +440,12 @@ def test_secrets_are_never_told(platform: House, pushed: Repo) -> None:
     lines, last = platform.change("/api/apps/streamed/secrets", {"set": {"PASSPHRASE": value}})
     assert "done" in last, last
     told = json.dumps(lines)
-    for path in ("/api/apps/streamed", "/api/apps/streamed/secrets", "/api/apps/streamed/config", "/api/ledger/events?limit=1000"):
+    for path in (
+        "/api/apps/streamed",
+        "/api/apps/streamed/secrets",
+        "/api/apps/streamed/config",
+        "/api/ledger/events?limit=1000",
+    ):
         told += json.dumps(platform.api("GET", path)[1])
     lines, _ = platform.change("/api/apps/streamed/run", {"command": "echo it is $PASSPHRASE"})
     assert value not in told + json.dumps(lines) and "it is [secret]" in lines

@@ -166,10 +166,20 @@ def live_app(world: World, name: str = "hello", text: str = "Make it faster") ->
         frozen = {"artifact": f"a{number}", "path": "python-web", "commit": COMMIT, "secrets": {}, "env": {}}
         processes = {"web": {"command": "serve", "replicas": 1}}
         config = {"LEVEL": str(number), "TEXT": text}
-        world.say("release_created", name, deploy=f"{name}{number}", release=number, config=config, processes=processes, **frozen)
+        world.say(
+            "release_created",
+            name,
+            deploy=f"{name}{number}",
+            release=number,
+            config=config,
+            processes=processes,
+            **frozen,
+        )
         world.say("release_went_live", name, deploy=f"{name}{number}", release=number, previous=number - 1 or None)
         world.say("deploy_finished", name, deploy=f"{name}{number}")
-    world.driver.replicas.append(Status(f"{name}.3.web.1", name, 3, "web", 1, "up", 1, 4000, rss=2**24, started=time.time()))
+    world.driver.replicas.append(
+        Status(f"{name}.3.web.1", name, 3, "web", 1, "up", 1, 4000, rss=2**24, started=time.time())
+    )
 
 
 def began(world: World, name: str, id: str, text: str) -> None:
