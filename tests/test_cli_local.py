@@ -196,6 +196,11 @@ def test_the_helper_tells_no_other_host(wend: Run, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(sys, "stdin", io.StringIO("protocol=http\nhost=127.0.0.1:7000\n\n"))
     assert wend("git-credential", "get")[1] == f"username=wend\npassword={TOKEN}\n"
     assert wend("git-credential", "store")[1] == ""
+    monkeypatch.setenv("WEND_URL", "https://ci.example")
+    monkeypatch.setenv("WEND_TOKEN", "wend_ci_x")
+    for host, wanted in (("ci.example", "username=wend\npassword=wend_ci_x\n"), ("ci.example:81", "quit=1\n")):
+        monkeypatch.setattr(sys, "stdin", io.StringIO(f"protocol=https\nhost={host}\n\n"))
+        assert wend("git-credential", "get")[1] == wanted
 
 
 def test_new_makes_a_committed_app_without_a_platform(wend: Run, alone: Path) -> None:

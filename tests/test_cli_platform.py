@@ -86,7 +86,9 @@ def answers(address: str) -> bool:
 
 def test_ctrl_c_ends_what_runs_in_the_foreground(home: Path, addresses: list[str]) -> None:
     command = [*WEND, "up", "--home", str(home), *addresses]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True)
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    quiet = subprocess.DEVNULL
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=quiet, env=env, start_new_session=True)
     assert child.stdout
     assert child.stdout.readline().startswith(b"portal\thttp://")
     os.killpg(child.pid, signal.SIGINT)  # a terminal's Ctrl-C goes to the whole group

@@ -18,7 +18,7 @@ from wend import errors
 from wend.cli import repo, show, site
 from wend.cli.client import app_path, client
 from wend.cli.options import app_argument, home_option, json_option
-from wend.errors import Conflict, Down
+from wend.errors import Conflict, Down, Refused
 
 READY = 120.0  # seconds a start may take: the first one of a home fetches nothing, but adopts and recovers
 HALT = "import pathlib, sys; from wend.serve import halt; halt(pathlib.Path(sys.argv[1]))"
@@ -172,7 +172,10 @@ def down(home: Path, keep_apps: bool, dry_run: bool) -> None:
 
 def stop(pid: int, home: Path, keep_apps: bool) -> None:
     """Ask the control plane to end, and wait until it has. Raises Down when it does not."""
-    os.kill(pid, signal.SIGTERM if keep_apps else signal.SIGINT)
+    try:
+        os.kill(pid, signal.SIGTERM if keep_apps else signal.SIGINT)
+    except PermissionError as error:
+        raise Refused(f"process {pid} belongs to someone else", "ask them, or use their account") from error
     if not until(lambda: site.running(home) != pid, STOPPED):
         hint = f"look into {home / 'logs' / 'wend.log'}"
         raise Down(f"the platform still runs after {STOPPED:g} s (process {pid})", hint)

@@ -21,7 +21,7 @@ STYLE = re.compile(r"\x1b\[[0-9;:]*m")
 STEERS = re.compile(
     "[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
-COLOURS = {"red": "31", "green": "32", "yellow": "33", "dim": "2", "bold": "1"}
+COLOURS = {"red": "31", "green": "32", "yellow": "33", "dim": "2", "plain": ""}
 STATES: dict[str, str] = {
     **dict.fromkeys(("well", "up", "live", "done", "ok", "paved"), "green"),
     **dict.fromkeys(("partly", "starting", "backoff", "running", "stopping", "deploying", "trial"), "yellow"),
@@ -83,7 +83,7 @@ def coloured(stream: IO[str] | None = None) -> bool:
 
 def paint(text: str, colour: str, stream: IO[str] | None = None) -> str:
     """The text in a colour, where colours are seen and wanted."""
-    return f"\x1b[{COLOURS[colour]}m{text}\x1b[0m" if coloured(stream) else text
+    return f"\x1b[{COLOURS[colour]}m{text}\x1b[0m" if COLOURS[colour] and coloured(stream) else text
 
 
 def complain(error: WendError) -> int:
@@ -145,9 +145,12 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
 
 def facts(pairs: Iterable[tuple[str, object]]) -> None:
     """Names and values below each other; pairs without a value are left out."""
-    there = [(name, clean(value)) for name, value in pairs if value is not None and value != ""]
+    there = [(name, str(value)) for name, value in pairs if value is not None and value != ""]
     width = max((len(name) for name, _ in there), default=0)
     for name, value in there:
-        colour = STATES.get(value)
-        label = paint(name.ljust(width), "dim") if terminal() else name
-        print(f"{label}{'  ' if terminal() else chr(9)}{paint(value, colour) if colour else value}")
+        if terminal():
+            shown = block(value).replace("\n", "\n" + " " * (width + 2))
+            line = f"{paint(name.ljust(width), 'dim')}  {paint(shown, STATES.get(value, 'plain'))}"
+        else:
+            line = f"{name}\t{clean(value)}"
+        print(line, flush=True)

@@ -163,8 +163,12 @@ def named(url: str) -> Site:
 
 
 def token_for(url: str, where: Path | None = None) -> Site | None:
-    """The platform at this URL when we hold a token for it: from `wend login`, or because it runs on this machine.
+    """The platform at this URL when we hold a token for it: from the environment, from
+    `wend login`, or because it runs on this machine.
     The token of a home goes nowhere but to the address which that home listens on."""
+    given = os.environ.get("WEND_TOKEN"), os.environ.get("WEND_URL")
+    if given[0] and given[1] and tidy(given[1]) == url:
+        return Site(url, given[0])
     kept = logins()["tokens"]
     if url in kept:
         return Site(url, kept[url])
