@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import random
 import shutil
 import socket
 import statistics
@@ -270,8 +271,10 @@ def main() -> int:
         peers = [Peer("direct", app, pid), *start_peers(stack, folder, app)]
         router, mine = stack.enter_context(ours(folder / "home", app, args.workers))
         peers.append(mine)
+        chance = random.Random(7)
         for _ in range(args.rounds):
-            for peer in peers:
+            # in a new order each time: whoever always comes last pays for what the others left behind
+            for peer in chance.sample(peers, len(peers)):
                 load(peer, args.seconds, args.connections, folder)
         table(peers)
         switching(router, mine, app, args.switches, folder)

@@ -78,7 +78,9 @@ def test_what_cannot_be_a_host_is_refused(router: Router, host: str) -> None:
 
 def test_without_a_proxy_nothing_changes(router: Router) -> None:
     router.set("shop", ROUTE)
+    assert router.alive()
     router.down()
+    assert not router.alive()
     with pytest.raises(Down):
         router.set("shop", Route((), {}))
     assert router.get("shop") == ROUTE

@@ -50,6 +50,10 @@ class Router(Protocol):
         """Stop the proxy. (Leaving without `down` leaves it serving.)"""
         ...
 
+    def alive(self) -> bool:
+        """Whether the proxy's process runs; cheap enough for every tick of a clock."""
+        ...
+
     def set(self, app: str, route: Route) -> None:
         """Make this the app's whole route. Weights sum to 100, or all are 0 (the app answers 503 with a reason).
         New backends are known to the proxy before traffic moves; dropped ones are drained of traffic, not cut."""
