@@ -43,7 +43,6 @@ REGISTRIES = (
 MACHINE = (
     r"(?<![\w./}])" + spelled("/wo", "rk/"),
     spelled("/root/.", "pyenv"),
-    r"(?<![\w./}])" + spelled("/ho", "me/") + r"(?!\{)[a-z]+/\w",
     spelled(".libr", "ary/"),
     spelled("farm-", "bench"),
     spelled("/tmp/", "brief"),
