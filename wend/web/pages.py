@@ -75,7 +75,8 @@ def logout(visit: Visit) -> Response:
 
 
 def home(visit: Visit) -> Page:
-    return Page("apps.html", reading.all_apps(visit.ctx), {"base": visit.base, "edge": visit.ctx.config.url("hello")})
+    around = {"base": visit.base, "edge": visit.ctx.config.url("hello"), "proxy": visit.ctx.router.alive()}
+    return Page("apps.html", reading.all_apps(visit.ctx), around)
 
 
 def app(visit: Visit) -> Page:

@@ -5,7 +5,6 @@ Times are Unix microseconds as in the tables; those of processes are seconds, as
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -34,7 +33,7 @@ def wanted_replicas(release: Release | None, scale: Mapping[str, int]) -> int:
     """How many processes a live release should have."""
     if release is None:
         return 0
-    return sum(fleet.wanted(settings, scale.get(name), name) for name, settings in release.processes.items())
+    return sum(fleet.wanted(settings, scale.get(name)) for name, settings in release.processes.items())
 
 
 def glance(
@@ -70,21 +69,12 @@ def guide(path: Any) -> str:
 
 
 def status(ctx: Context, base: str, key: str) -> Found:
-    """The platform at a glance. `proxy`: whether something listens where the apps answer."""
+    """The platform at a glance. `proxy`: whether it runs."""
     with ctx.ledger.query() as db:
         count, running = len(questions.apps(db)), len(questions.deploys(db, state="running", limit=1000))
     where = {"home": str(ctx.config.home), "portal": base, "git": f"{base}/git/", "edge": ctx.config.url("APP")}
-    proxy = answers(ctx.config.address("edge"))
+    proxy = ctx.router.alive()
     return {"version": __version__, **where, "proxy": proxy, "apps": count, "deploying": running, "key": key}
-
-
-def answers(address: tuple[str, int]) -> bool:
-    """Whether something takes connections there."""
-    try:
-        with socket.create_connection(address, timeout=0.5):
-            return True
-    except OSError:
-        return False
 
 
 def git_url(base: str, name: str) -> str:

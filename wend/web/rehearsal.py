@@ -52,7 +52,7 @@ def scale(ctx: Context, name: str, counts: dict[str, int], say: Say) -> None:
             raise NotFound(f"{name} has no process {process!r}", f"it has: {', '.join(live.processes)}")
         if not 0 <= count <= apps.MOST:
             raise Invalid(f"{process}={count} is not a number of replicas", f"use 0 to {apps.MOST}")
-        before = fleet.wanted(live.processes[process], now.get(process), process)
+        before = fleet.wanted(live.processes[process], now.get(process))
         say(f"  {process}: would go from ×{before} to ×{count}")
 
 
