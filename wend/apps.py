@@ -42,8 +42,7 @@ def scale(ctx: Context, name: str, counts: dict[str, int], say: Say) -> None:
             reconcile.converge(ctx, name)
         except Exception:
             usual = {
-                process: fleet.wanted(settings, before.get(process), process)
-                for process, settings in live.processes.items()
+                process: fleet.wanted(settings, before.get(process)) for process, settings in live.processes.items()
             }
             ctx.ledger.append([scaled(ctx, name, process, usual[process]) for process in counts])
             reconcile.converge(ctx, name)
@@ -148,8 +147,6 @@ def summary(ctx: Context, name: str) -> dict[str, Any]:
     wanted = 0
     if app.live is not None:
         live = live_release(ctx, name)
-        wanted = sum(
-            fleet.wanted(settings, counts.get(process), process) for process, settings in live.processes.items()
-        )
+        wanted = sum(fleet.wanted(settings, counts.get(process)) for process, settings in live.processes.items())
     state = "empty" if app.live is None else "well" if up >= wanted else "partly" if up else "down"
     return {"app": app, "state": state, "up": up, "wanted": wanted, "url": ctx.config.url(name)}

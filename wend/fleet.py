@@ -22,7 +22,7 @@ ALIVE = frozenset({"starting", "up", "lost"})
 # ---------------------------------------------------------------------------------------------- pure
 
 
-def wanted(settings: Mapping[str, Any], scale: int | None, name: str) -> int:
+def wanted(settings: Mapping[str, Any], scale: int | None) -> int:
     """How many replicas of a process type: the count set by hand, else wend.toml's, else one."""
     if scale is not None:
         return scale
@@ -50,7 +50,7 @@ def replicas(release: Release, artifact: Artifact, scale: Mapping[str, int], onl
         if only is not None and name != only:
             continue
         form = box(release.app, settings["command"], settings, artifact, name == "web", release.secrets)
-        count = wanted(settings, scale.get(name), name)
+        count = wanted(settings, scale.get(name))
         found += [Replica(release.app, release.number, name, index, form) for index in range(1, count + 1)]
     return found
 

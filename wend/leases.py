@@ -7,7 +7,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from wend.errors import Conflict
+from wend.errors import Conflict, Down
 
 
 @dataclass(eq=False)
@@ -20,7 +20,9 @@ class Lease:
     superseded_by: str = ""
 
     def check(self) -> None:
-        """Raise Conflict when a newer intention has taken over."""
+        """Raise Conflict when a newer intention has taken over, Down when the platform is stopping."""
+        if self.cancel.is_set() and not self.superseded_by:
+            raise Down("the platform is stopping", "try again when it is up")
         if self.cancel.is_set():
             raise Conflict(f"superseded by a newer {self.superseded_by}", "nothing to do: the newer one goes on")
 
@@ -32,6 +34,7 @@ class Leases:
         self.changed = threading.Condition()
         self.holders: dict[str, Lease] = {}
         self.waiting: dict[str, list[Lease]] = {}
+        self.closed = False
 
     @contextmanager
     def hold(self, app: str, cause: str, urgent: bool = False) -> Generator[Lease]:
@@ -40,6 +43,8 @@ class Leases:
         those raise Conflict."""
         lease = Lease(cause)
         with self.changed:
+            if self.closed:
+                raise Down("the platform is stopping", "try again when it is up")
             queue = self.waiting.setdefault(app, [])
             if urgent:
                 holder = self.holders.get(app)
@@ -68,7 +73,7 @@ class Leases:
     def try_hold(self, app: str, cause: str) -> Generator[Lease | None]:
         """The turn if it is free now, else None."""
         with self.changed:
-            free = app not in self.holders and not self.waiting.get(app)
+            free = app not in self.holders and not self.waiting.get(app) and not self.closed
             lease = Lease(cause) if free else None
             if lease:
                 self.holders[app] = lease
@@ -77,6 +82,15 @@ class Leases:
         finally:
             if lease:
                 self.release(app)
+
+    def close(self, seconds: float) -> None:
+        """No new turns; ask every holder to stop, and wait at most so long until none is left."""
+        with self.changed:
+            self.closed = True
+            for lease in [*self.holders.values(), *(one for queue in self.waiting.values() for one in queue)]:
+                lease.cancel.set()
+            self.changed.notify_all()
+            self.changed.wait_for(lambda: not self.holders, seconds)
 
     def commit(self, lease: Lease) -> None:
         """From here on the holder finishes, whatever comes. Raises Conflict when something came first."""

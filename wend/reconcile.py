@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from wend import deploy, fleet, gate
 from wend.context import Context
-from wend.errors import Conflict, Down, NotFound, WendError
+from wend.errors import Conflict, NotFound, WendError
 from wend.events import Fact
 from wend.journal import FORWARD, Journal
 from wend.run import Replica, Status, Step
 from wend.state import questions
-from wend.state.questions import App, Deploy
+from wend.state.questions import App, Deploy, Release
 
 log = logging.getLogger(__name__)
 
@@ -39,17 +40,34 @@ def is_warm(app: App, now: float, warm_seconds: float) -> bool:
     return app.previous is not None and app.live_at is not None and now - app.live_at / 1e6 < warm_seconds
 
 
-def surplus(app: App, want: Iterable[Replica], have: Iterable[Status], warm: int | None) -> list[Status]:
-    """What runs and should not: processes of releases that are neither live nor warm, workers of the warm one, and
+def surplus(want: Iterable[Replica], have: Iterable[Status], warm: Collection[int]) -> list[Status]:
+    """What runs and should not: processes of releases that are neither live nor kept, workers of the kept ones, and
     live ones beyond those wanted."""
     wanted = {replica.id for replica in want}
 
     def stays(status: Status) -> bool:
-        return status.id in wanted or (
-            status.release == warm and status.process == "web" and status.phase in fleet.ALIVE
-        )
+        kept = status.release in warm and status.process == "web" and status.phase in fleet.ALIVE
+        return status.id in wanted or kept
 
     return [status for status in have if not stays(status)]
+
+
+def calm(
+    app: App, live: Release | None, scale: Mapping[str, int], have: Iterable[Status], now: float, warm_for: float
+) -> bool:
+    """Whether an app runs just what it should, by name and number alone (cheap: nothing is opened or asked)."""
+    found = Counter(
+        (status.release, status.process) for status in have if status.phase in ("starting", "up", "backoff")
+    )
+    if sum(found.values()) != len(list(have)):
+        return False
+    wanted = Counter[tuple[int, str]]()
+    if live is not None:
+        for name, settings in live.processes.items():
+            wanted[live.number, name] = fleet.wanted(settings, scale.get(name))
+    spare = found - wanted
+    warm = app.previous if is_warm(app, now, warm_for) else None
+    return not wanted - found and all((number, process) == (warm, "web") for number, process in spare)
 
 
 def settled(want: Iterable[Replica], have: Iterable[Status]) -> bool:
@@ -107,7 +125,6 @@ def tick(ctx: Context, name: str, memory: Memory) -> None:
             return
         rest, until = memory.resting.get(name, (0.0, 0.0))
         try:
-            record_exits(ctx, ctx.driver.status(name), memory)
             if time.time() >= until:
                 converge(ctx, name)
                 memory.resting.pop(name, None)
@@ -129,10 +146,10 @@ def converge(ctx: Context, name: str, wait: bool = False) -> None:
         return
     with ctx.ledger.query() as db:
         live = questions.release(db, name, app.live)
-    warm = app.previous if is_warm(app, time.time(), ctx.config.warm_seconds) else None
+    warm = kept(ctx, app)
     made = fleet.artifact(ctx, live)
     want = fleet.renumber(fleet.replicas(live, made, scale), have)
-    extra = surplus(app, want, have, warm)
+    extra = surplus(want, have, warm)
     if not settled(want, have):
         env = fleet.environment(ctx, live, made)
         present = {status.id for status in have if status.phase in ("starting", "up", "backoff")}
@@ -143,17 +160,23 @@ def converge(ctx: Context, name: str, wait: bool = False) -> None:
     stop(ctx, extra)
 
 
-def reroute(ctx: Context, app: App, warm: int | None, extra: list[Status]) -> None:
-    """Point the proxy at what stays, when that differs from where it points, and let requests at the rest end."""
+def kept(ctx: Context, app: App) -> set[int]:
+    """The older releases whose web processes stay: the one before while it is warm, and any that still answers
+    requests from before the switch, for as long as those may take."""
+    now = time.time()
+    warm = {app.previous} if is_warm(app, now, ctx.config.warm_seconds) and app.previous else set[int]()
+    if app.live_at and now - app.live_at / 1e6 < ctx.config.drain_seconds:
+        warm |= {number for number, seen in ctx.router.stats(app.name).items() if seen.active and number != app.live}
+    return warm
+
+
+def reroute(ctx: Context, app: App, warm: Collection[int], extra: list[Status]) -> None:
+    """Point the proxy at what stays, when that differs from where it points."""
     going = {status.id for status in extra}
     stays = [status for status in ctx.driver.status(app.name) if status.id not in going]
-    route = fleet.route(fleet.hosts(ctx, app.name), stays, app.live, [warm] if warm else [])
-    now = ctx.router.get(app.name)
-    if now == route:
-        return
-    ctx.router.set(app.name, route)
-    for number in [number for number in (now.backends if now else {}) if number not in route.backends]:
-        ctx.router.drain(app.name, number, ctx.config.drain_seconds)
+    route = fleet.route(fleet.hosts(ctx, app.name), stays, app.live, warm)
+    if ctx.router.get(app.name) != route:
+        ctx.router.set(app.name, route)
 
 
 def stop(ctx: Context, extra: list[Status]) -> None:
@@ -175,14 +198,19 @@ def record_exits(ctx: Context, have: Iterable[Status], memory: Memory) -> None:
         ctx.ledger.append([fact])
 
 
-def tick_all(ctx: Context, memory: Memory) -> None:
-    """Look at every app, and at the proxy."""
-    try:
-        ctx.router.up()
-        with ctx.ledger.query() as db:
-            names = [app.name for app in questions.apps(db)]
-    except Down as error:
-        log.error("the proxy is down: %s", error.message)
-        return
-    for name in names:
-        tick(ctx, name, memory)
+def look(ctx: Context, memory: Memory) -> list[str]:
+    """Look at the proxy and at every app at once: record exits, and name the apps that are not as they should be."""
+    ctx.router.up()
+    by_app: dict[str, list[Status]] = {}
+    for status in ctx.driver.status():
+        by_app.setdefault(status.app, []).append(status)
+    with ctx.ledger.query() as db:
+        apps, live, scales = questions.apps(db), questions.live_releases(db), questions.scales(db)
+    now, warm_for = time.time(), ctx.config.warm_seconds
+    restless: list[str] = []
+    for app in apps:
+        have = by_app.get(app.name, [])
+        record_exits(ctx, have, memory)
+        if not calm(app, live.get(app.name), scales.get(app.name, {}), have, now, warm_for):
+            restless.append(app.name)
+    return restless

@@ -14,7 +14,7 @@ from wend import deploy, fleet, secrets, spec
 from wend.build import Artifact, Source, engine
 from wend.context import Context
 from wend.deploy import Wish, undone_on_failure
-from wend.errors import Conflict, Down, Invalid, NotFound, Refused
+from wend.errors import Conflict, Down, Invalid, NotFound, Refused, WendError
 from wend.events import Fact
 from wend.journal import Journal, Say
 from wend.leases import Lease
@@ -130,9 +130,15 @@ def look_at(ctx: Context, journal: Journal, pushed: Push) -> Spec:
 def make(ctx: Context, journal: Journal, lease: Lease, pushed: Push, wanted: Spec) -> Artifact:
     """Build the pushed commit, telling the noteworthy lines."""
     source = Source(pushed.app, pushed.repo, pushed.new, pushed.tree)
-    made = engine.build(
-        source, wanted, fleet.build_room(ctx), lambda line: journal.say(f"  build | {line}"), lease.cancel
-    )
+
+    def hear(line: str) -> None:
+        journal.say(f"  build | {line}")
+
+    try:
+        made = engine.build(source, wanted, fleet.build_room(ctx), hear, lease.cancel)
+    except WendError:
+        lease.check()  # a cancelled build fails with its own words; what cancelled it is the better reason
+        raise
     lease.check()
     journal.step("built", f"{made.path}, {made.size / 2**20:.1f} MB")
     return made

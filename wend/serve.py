@@ -214,6 +214,8 @@ def serve(home: Path, given: Mapping[str, str]) -> None:
             worker.start()
             run_doors(ctx, hooks, portal, ending)
             worker.stop()
+            if ending.apps:
+                ctx.leases.close(10.0)
         finally:
             hooks.close()
             portal.close()
