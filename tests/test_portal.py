@@ -316,6 +316,33 @@ def test_a_deploy_under_way_looks_again_with_and_without_script(there: World, co
     assert "http-equiv" not in there.page("/apps/hello/deploys/hello9", cookie).text
 
 
+def test_what_nobody_foresaw_is_a_page_without_details(there: World, cookie: str) -> None:
+    there.driver.broken = "/secret/path"
+    try:
+        answer = there.page("/", cookie)
+    finally:
+        there.driver.broken = ""
+    assert answer.status == 500 and "Our fault" in answer.text and "/secret/path" not in answer.text
+    assert "Sign out" in answer.text, "the frame stays"
+
+
+def test_a_made_up_host_is_only_text(there: World, cookie: str) -> None:
+    for host in ('x"><script>alert(1)</script>', "a b", "::::", "x" * 5000):
+        answer = there.page("/apps/hello", cookie, Host=host)
+        assert answer.status in (200, 400), host
+        assert b"<script>alert" not in answer.body
+
+
+def test_the_proxy_being_down_is_said(there: World, cookie: str) -> None:
+    assert "proxy is down" not in there.page("/", cookie).text
+    there.ctx.router.down()
+    try:
+        assert "proxy is down" in there.page("/", cookie).text
+        assert there.ask("GET", "/api/status").json["proxy"] is False
+    finally:
+        there.ctx.router.up()
+
+
 def test_static_files_are_ours_alone(there: World) -> None:
     css = there.ask("GET", "/static/wend.css", token=None)
     assert (
@@ -371,6 +398,9 @@ def test_numbers_and_times() -> None:
         1e6 * 999_800
     )
     assert "never" in show.ago(None)
+    assert all(
+        b"<time" in show.log_line({"at": at, "source": "x", "text": ""}) for at in (0, 1e99, float("nan"), -1e99)
+    )
 
 
 def test_bars_fill_the_whole() -> None:
@@ -383,6 +413,15 @@ def test_bars_fill_the_whole() -> None:
         (40, 60, "failed"),
     ]
     assert made[-1]["step"] == "released" and made[-1]["detail"] == "no"
+    assert [show.after(step) for step in ("received", "drained", "done", "unheard-of")] == [
+        "checked",
+        "done",
+        "done",
+        "done",
+    ]
+    assert (
+        show.bars([], {**failed, "state": "running", "ended_at": None, "message": None}, lambda: 1.0)[0]["width"] == 100
+    )
 
 
 def luminance(color: str) -> float:

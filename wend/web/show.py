@@ -70,9 +70,17 @@ def log_text(text: str) -> Markup:
     return Markup("".join(parts) + str(escape(visible(text[after:]))))
 
 
+def moment(at: float) -> datetime:
+    """A time in seconds; one that no calendar has is the beginning of them all."""
+    try:
+        return datetime.fromtimestamp(at, UTC)
+    except (OverflowError, ValueError, OSError):
+        return datetime.fromtimestamp(0, UTC)
+
+
 def log_line(item: dict[str, Any]) -> bytes:
     """A line of the live log as the page takes it: one element, one line."""
-    clock = datetime.fromtimestamp(item["at"], UTC)
+    clock = moment(item["at"])
     short = item["source"].split(".", 1)[-1]
     html = Markup('<div class="line"><time datetime="{}">{}</time> <b>{}</b> <span>{}</span></div>\n')
     filled = html.format(clock.isoformat(), clock.strftime("%H:%M:%S"), visible(short), log_text(item["text"]))
@@ -140,10 +148,15 @@ def bars(steps: list[dict[str, Any]], deploy: dict[str, Any], clock: Callable[[]
     if deploy["state"] in ("failed", "running"):
         since = steps[-1]["at"] if steps else deploy["started_at"]
         ms = max(0.0, ((deploy["ended_at"] or clock() * 1e6) - since) / 1000)
-        reached = list(STEPS).index(deploy["step"])
-        detail = deploy["message"] or STEPS[list(STEPS)[reached + 1]]
-        shown.append({"step": list(STEPS)[reached + 1], "ms": ms, "detail": detail, "state": deploy["state"]})
+        step = after(deploy["step"])
+        shown.append({"step": step, "ms": ms, "detail": deploy["message"] or STEPS[step], "state": deploy["state"]})
     return placed(shown)
+
+
+def after(step: str) -> str:
+    """The step that comes next."""
+    names = list(STEPS)
+    return names[min(names.index(step) + 1, len(names) - 1)] if step in STEPS else "done"
 
 
 def placed(steps: list[Bar]) -> list[Bar]:
