@@ -1,8 +1,9 @@
 """Someone who follows a page to the letter: its commands in one shell, in order, and what they showed.
 
-In a ```` ```console ```` fence a line that starts with `$ ` is a command and one that starts with `> ` continues it; the
-lines below are what it shows. A page may leave lines out, but every line it shows must come, in this order. `…` in a
-line stands for anything. Measures (times, sizes, ports, commit ids, dates) may differ; everything else may not.
+In a ```` ```console ```` fence a line that starts with `$ ` is a command and one that starts with `> ` continues it;
+the lines below are what it shows. A page may leave lines out, but every line it shows must come, in this order. `…` in
+a line stands for anything. In a fence marked `fails` the last command must fail, any other must not. Measures (times,
+sizes, ports, commit ids, dates) may differ; everything else may not.
 """
 
 from __future__ import annotations
@@ -24,14 +25,14 @@ from pathlib import Path
 from tests.house import free_port
 
 FENCE = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<body>.*?)^```\s*$", re.MULTILINE | re.DOTALL)
-CURL = '''#!{python}
+CURL = """#!{python}
 # Where there is no curl: a GET that takes every NAME.localhost for this machine.
 import http.client, sys, urllib.parse
 there = urllib.parse.urlsplit(next(word for word in sys.argv[1:] if not word.startswith("-")))
 connection = http.client.HTTPConnection("127.0.0.1", there.port, timeout=20)
 connection.request("GET", there.path or "/", headers={{"Host": there.netloc}})
 sys.stdout.write(connection.getresponse().read().decode())
-'''
+"""
 BLUR = (
     (re.compile(r"\x1b\[[0-9;]*[A-Za-z]"), ""),
     (re.compile(r"\b(?:now|\d+ (?:second|minute)s? ago)\b"), "now"),
@@ -40,6 +41,18 @@ BLUR = (
     (re.compile(r"(?<![\w.×-])(?<!release )\d+(?:\.\d+)*"), "0"),
     (re.compile(r"\s+"), " "),
 )
+ADA = {
+    "LOGNAME": "ada",
+    "GIT_AUTHOR_NAME": "ada",
+    "GIT_AUTHOR_EMAIL": "ada@localhost",
+    "GIT_COMMITTER_NAME": "ada",
+    "GIT_COMMITTER_EMAIL": "ada@localhost",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_PAGER": "cat",
+    "NO_COLOR": "1",
+    "TERM": "xterm",
+}
 
 
 @dataclass(frozen=True)
@@ -125,7 +138,13 @@ class Reader:
         self.terminal, other = pty.openpty()
         fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 200, 0, 0))
         self.shell = subprocess.Popen(
-            ["sh"], cwd=self.folder, env=self.env(), stdin=subprocess.PIPE, stdout=other, stderr=other, start_new_session=True
+            ["sh"],
+            cwd=self.folder,
+            env=self.env(),
+            stdin=subprocess.PIPE,
+            stdout=other,
+            stderr=other,
+            start_new_session=True,
         )
         os.close(other)
 
@@ -136,13 +155,18 @@ class Reader:
     def env(self) -> dict[str, str]:
         """A developer's environment: nothing of this machine's git settings, logins and platforms."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("WEND_", "GIT_"))}
-        for name in ("DISPLAY", "WAYLAND_DISPLAY", "http_proxy", "HTTP_PROXY"):
+        for name in ("DISPLAY", "WAYLAND_DISPLAY"):
             kept.pop(name, None)
-        me = {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER") for what, value in (("NAME", "ada"), ("EMAIL", "ada@localhost"))}
-        mine = {"WEND_HOME": str(self.home), "WEND_LISTEN": f"127.0.0.1:{self.listen}", "WEND_EDGE": f"127.0.0.1:{self.edge}"}
-        quiet = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_TERMINAL_PROMPT": "0", "GIT_PAGER": "cat", "NO_COLOR": "1", "TERM": "xterm"}
-        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"], str(self.folder / "bin")])
-        return {**kept, **me, **mine, **quiet, "PATH": path, "LOGNAME": "ada", "XDG_STATE_HOME": str(self.folder / "state")}
+        path = [str(Path(sys.executable).parent), os.environ["PATH"], str(self.folder / "bin")]
+        here = {
+            "PATH": os.pathsep.join(path),
+            "WEND_HOME": str(self.home),
+            "WEND_LISTEN": f"127.0.0.1:{self.listen}",
+            "WEND_EDGE": f"127.0.0.1:{self.edge}",
+            "XDG_STATE_HOME": str(self.folder / "state"),
+            "no_proxy": f"{os.environ.get('no_proxy', '')},localhost,.localhost,127.0.0.1".lstrip(","),
+        }
+        return {**kept, **ADA, **here}
 
     def run(self, command: str, seconds: float = 300.0) -> tuple[int, str]:
         """(exit code, output) of a command, with the page's addresses and folder in both."""

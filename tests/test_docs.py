@@ -1,7 +1,7 @@
 """The pages are true: what they tell people to type works as shown, and what they name exists.
 
-`python -m pytest -s tests/test_docs.py -k followed` prints how long each block took. Links and headings are looked at by
-test_words.py.
+`python -m pytest -s tests/test_docs.py -k followed` prints how long each block took. Links and headings are looked at
+by test_words.py.
 """
 
 from __future__ import annotations
