@@ -19,6 +19,7 @@ import http.server, os, signal, sys, threading, time
 WORD = {word!r}
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = 2**16
     def do_GET(self):
         if self.path.startswith("/slow"):
             time.sleep(float(self.path.partition("=")[2] or 1))

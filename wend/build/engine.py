@@ -25,7 +25,7 @@ from wend.build.rules import Table, Tree, Words, fill, fill_all, first, holds, o
 from wend.build.store import discard, load, save
 from wend.build.toolchain import Toolchain, resolve
 from wend.build.tree import lay_out
-from wend.build.work import SYSTEM_PATH, Job, Work, disk_size, need_room, perform
+from wend.build.work import SYSTEM_PATH, Job, Work, disk_size, perform
 from wend.errors import Down, Invalid, Refused
 from wend.run import Mount
 from wend.spec import Spec
@@ -38,7 +38,6 @@ def build(source: Source, spec: Spec, room: Room, say: Say, cancel: Cancel) -> A
     disk is full or the registry is out of reach."""
     for folder in (room.artifacts, room.deps, room.toolchains):
         folder.mkdir(parents=True, exist_ok=True)
-    need_room(room)
     with staged(room) as staging, clear_when_full():
         root = staging / "app"
         entries = lay_out(source.git_dir, source.tree, root, cancel)

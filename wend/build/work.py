@@ -20,7 +20,7 @@ from threading import Event
 
 from wend.build import Room, Say
 from wend.build.toolchain import SEED, Toolchain, uv_at
-from wend.errors import Down, Refused
+from wend.errors import Refused
 from wend.run import Box, Finished, Limits, Mount
 
 # How package managers are told of a registry and its certificates. PUBLISH: credentials for the other direction.
@@ -39,7 +39,6 @@ VERDICT = "[wend] "  # how the sandbox marks its own words
 FIRST, LAST = 8, 14  # lines of output that a failure shows: compilers name the cause first, scripts last
 SLOW = 8.0  # seconds of silence before a command's own output is shown
 SHOWN = 2000  # lines of it at most
-RESERVE = 256 * 2**20  # bytes that a build leaves free on the disk
 ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|.)|[\x00-\x08\x0b-\x1f\x7f]")
 
 
@@ -259,11 +258,3 @@ def disk_size(folder: Path) -> int:
         except OSError:
             continue
     return total
-
-
-def need_room(room: Room) -> None:
-    """Refuse to start when the disk is nearly full: a build that dies half-way helps nobody."""
-    free = shutil.disk_usage(room.artifacts).free
-    if free < 2 * RESERVE:
-        needed = f"a build needs {2 * RESERVE // 2**20} MiB"
-        raise Down(f"the disk has only {free // 2**20} MiB free; {needed}", "free some space")
