@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import time
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -14,19 +12,15 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from tests.house import House, Repo, until
 from tests.web_world import World, began, live_app, world
 from wend import auth
 from wend.run import Exit, Line, Status
-from wend.web import session, show
+from wend.web import session
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&{{7*7}}\u202egpj.exe\x1b[31m\x07\u200b<script>alert(2)</script>"
 RAW = ("\u202e", "\x1b", "\x07", "\u200b", "<img src=x", "<script>alert")
 PAGES = ("/", "/apps/hello", "/apps/hello/logs", "/apps/hello/rollback?release=1", "/apps/hello/deploys/hello1",
          "/paths", "/paths/python-web", "/ledger", "/apps/absent", "/login")  # fmt: skip
-CHROMIUM = next(
-    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
-)
 
 
 @pytest.fixture(scope="module")
@@ -379,174 +373,3 @@ def test_pages_are_quick(there: World, cookie: str) -> None:
     finally:
         for number in range(20):
             there.say("app_destroyed", f"many-{number}")
-
-
-# ---------------------------------------------------------------------------------------------- how values look
-
-
-def test_numbers_and_times() -> None:
-    assert [show.duration(ms) for ms in (0, 412, 3200, 125_000, 3_840_000, 183_600_000, None)] == [
-        "0 ms", "412 ms", "3.2 s", "2 min 5 s", "1 h 4 min", "2 d 3 h", "–"]  # fmt: skip
-    assert [show.size(count) for count in (None, 900, 9_330_688, 45_000_000, 3 * 2**40)] == [
-        "–",
-        "900 B",
-        "8.9 MB",
-        "43 MB",
-        "3.0 TB",
-    ]
-    assert ">3 min ago<" in show.ago(1e6 * (1_000_000 - 200), lambda: 1_000_000.0) and 'title="1970-01-12' in show.ago(
-        1e6 * 999_800
-    )
-    assert "never" in show.ago(None)
-    assert all(
-        b"<time" in show.log_line({"at": at, "source": "x", "text": ""}) for at in (0, 1e99, float("nan"), -1e99)
-    )
-
-
-def test_bars_fill_the_whole() -> None:
-    steps = [{"step": "checked", "ms": 10, "at": 0}, {"step": "built", "ms": 30, "at": 40_000}]
-    failed = {"state": "failed", "step": "built", "started_at": 0, "ended_at": 100_000, "message": "no"}
-    made = show.bars(steps, failed)
-    assert [(bar["x"], bar["width"], bar["state"]) for bar in made] == [
-        (0, 10, "reached"),
-        (10, 30, "reached"),
-        (40, 60, "failed"),
-    ]
-    assert made[-1]["step"] == "released" and made[-1]["detail"] == "no"
-    assert [show.after(step) for step in ("received", "drained", "done", "unheard-of")] == [
-        "checked",
-        "done",
-        "done",
-        "done",
-    ]
-    assert (
-        show.bars([], {**failed, "state": "running", "ended_at": None, "message": None}, lambda: 1.0)[0]["width"] == 100
-    )
-
-
-def luminance(color: str) -> float:
-    channels = [int(color[index : index + 2], 16) / 255 for index in (1, 3, 5)]
-    linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in channels]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-def contrast(one: str, other: str) -> float:
-    """WCAG 2's ratio, 1 to 21."""
-    low, high = sorted((luminance(one), luminance(other)))
-    return (high + 0.05) / (low + 0.05)
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_colours_have_contrast(scheme: str) -> None:
-    css = (show.HERE / "static" / "wend.css").read_text()
-    roots = re.findall(r":root \{(.*?)\}", css, re.DOTALL)
-    assert len(roots) == 2
-    colors = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6})", roots[scheme == "dark"]))
-    on_card = [("text", under) for under in ("ground", "card", "soft", "bad-ground")]
-    on_card += [
-        (name, under) for name in ("muted", "accent", "good", "wait", "warn", "bad") for under in ("ground", "card")
-    ]
-    pairs = [
-        *on_card,
-        ("bad", "bad-ground"),
-        ("muted", "bad-ground"),
-        ("muted", "soft"),
-        ("on-accent", "accent"),
-        ("term-text", "term"),
-        ("term-muted", "term"),
-    ]
-    poor = {
-        pair: round(contrast(colors[pair[0]], colors[pair[1]]), 2)
-        for pair in pairs
-        if contrast(colors[pair[0]], colors[pair[1]]) < 4.5
-    }
-    assert poor == {}
-
-
-# ---------------------------------------------------------------------------------------------- in a browser
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if CHROMIUM is None:
-        pytest.skip("no Chromium here; install one: apt-get install -y chromium")
-    api = pytest.importorskip("playwright.sync_api", reason="no playwright here; install it: uv pip install playwright")
-    os.environ.setdefault("DBUS_SESSION_BUS_ADDRESS", "disabled:")
-    with api.sync_playwright() as play:
-        flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
-        opened = play.chromium.launch(executable_path=CHROMIUM, args=flags)
-        yield opened
-        opened.close()
-
-
-@pytest.fixture(scope="module")
-def two_releases(platform: House, tmp_path_factory: pytest.TempPathFactory) -> Repo:
-    repo = platform.repo("browsed", tmp_path_factory.mktemp("browsed") / "repo", word="one")
-    assert repo.push()[0]
-    repo.write({"app.py": (repo.folder / "app.py").read_text().replace("'one'", "'two'")})
-    repo.commit("second version")
-    taken, said = repo.push()
-    assert taken, said
-    return repo
-
-
-def opened_page(browser: Any, errors: list[str], **options: Any) -> Any:
-    page = browser.new_context(**options).new_page()
-    page.set_default_timeout(15_000)
-    page.on("console", lambda said: errors.append(said.text) if said.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    return page
-
-
-def press_until(page: Any, text: str) -> None:
-    """Tab until the focus is on what says `text`."""
-    for _ in range(60):
-        page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement.innerText || ''").strip().startswith(text):
-            return
-    raise AssertionError(f"the keyboard never reaches {text!r}")
-
-
-def test_roll_back_with_the_keyboard_alone(browser: Any, platform: House, two_releases: Repo) -> None:
-    errors: list[str] = []
-    page = opened_page(browser, errors)
-    assert platform.get("browsed") == (200, "two")
-    page.goto(f"http://127.0.0.1:{platform.listen}/apps/browsed")
-    page.keyboard.type(platform.token)
-    page.keyboard.press("Enter")
-    page.wait_for_url("**/apps/browsed")
-    press_until(page, "Roll back")
-    page.keyboard.press("Enter")
-    page.wait_for_url("**/rollback?release=1")
-    press_until(page, "Roll back to release 1")
-    page.keyboard.press("Enter")
-    page.wait_for_url("**/deploys/*")
-    page.get_by_text("went live").wait_for()
-    assert platform.get("browsed") == (200, "one")
-    assert errors == []
-
-
-def test_the_log_grows_while_you_look(browser: Any, platform: House, two_releases: Repo) -> None:
-    errors: list[str] = []
-    page = opened_page(browser, errors)
-    page.goto(platform.api("POST", "/api/signin", {"next": "/apps/browsed/logs"})[1]["url"])
-    page.get_by_text("Following.").wait_for()
-    before = page.locator("#log .line").count()
-    assert "done" in platform.change("/api/apps/browsed/config", {"set": {"STAMP": str(time.time())}})[1]
-    until(lambda: page.locator("#log .line").count() > before, what="a new line")
-    assert errors == []
-
-
-def test_pages_without_script_in_both_schemes_and_on_a_phone(browser: Any, platform: House, two_releases: Repo) -> None:
-    errors: list[str] = []
-    for scheme, width in (("light", 390), ("dark", 1440)):
-        view = {"width": width, "height": 800}
-        page = opened_page(browser, errors, java_script_enabled=False, color_scheme=scheme, viewport=view)
-        page.goto(platform.api("POST", "/api/signin", {})[1]["url"])
-        for path in ("/", "/apps/browsed", "/apps/browsed/logs", "/paths", "/ledger"):
-            page.goto(f"http://127.0.0.1:{platform.listen}{path}")
-            assert page.locator("h1").is_visible(), path
-            box = page.locator("main").bounding_box()
-            assert box["width"] <= width, (path, box)
-        page.context.close()
-    assert errors == []

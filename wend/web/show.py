@@ -149,7 +149,7 @@ def bars(steps: list[dict[str, Any]], deploy: dict[str, Any], clock: Callable[[]
         since = steps[-1]["at"] if steps else deploy["started_at"]
         ms = max(0.0, ((deploy["ended_at"] or clock() * 1e6) - since) / 1000)
         step = after(deploy["step"])
-        shown.append({"step": step, "ms": ms, "detail": deploy["message"] or STEPS[step], "state": deploy["state"]})
+        shown.append({"step": step, "ms": ms, "detail": deploy["message"] or "under way", "state": deploy["state"]})
     return placed(shown)
 
 

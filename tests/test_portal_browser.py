@@ -1,0 +1,103 @@
+"""The portal in a real browser on a real platform: by keyboard, without script, on a phone, and while things move."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.house import House, Repo, until
+
+CHROMIUM = next(
+    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
+)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    if CHROMIUM is None:
+        pytest.skip("no Chromium here; install one: apt-get install -y chromium")
+    api = pytest.importorskip("playwright.sync_api", reason="no playwright here; install it: uv pip install playwright")
+    os.environ.setdefault("DBUS_SESSION_BUS_ADDRESS", "disabled:")
+    with api.sync_playwright() as play:
+        flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
+        opened = play.chromium.launch(executable_path=CHROMIUM, args=flags)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def two_releases(platform: House, tmp_path_factory: pytest.TempPathFactory) -> Repo:
+    repo = platform.repo("browsed", tmp_path_factory.mktemp("browsed") / "repo", word="one")
+    assert repo.push()[0]
+    repo.write({"app.py": (repo.folder / "app.py").read_text().replace("'one'", "'two'")})
+    repo.commit("second version")
+    taken, said = repo.push()
+    assert taken, said
+    return repo
+
+
+def opened_page(browser: Any, errors: list[str], **options: Any) -> Any:
+    page = browser.new_context(**options).new_page()
+    page.set_default_timeout(15_000)
+    page.on("console", lambda said: errors.append(said.text) if said.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    return page
+
+
+def press_until(page: Any, text: str) -> None:
+    """Tab until the focus is on what says `text`."""
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.innerText || ''").strip().startswith(text):
+            return
+    raise AssertionError(f"the keyboard never reaches {text!r}")
+
+
+def test_roll_back_with_the_keyboard_alone(browser: Any, platform: House, two_releases: Repo) -> None:
+    errors: list[str] = []
+    page = opened_page(browser, errors)
+    assert platform.get("browsed") == (200, "two")
+    page.goto(f"http://127.0.0.1:{platform.listen}/apps/browsed")
+    page.keyboard.type(platform.token)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/apps/browsed")
+    press_until(page, "Roll back")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/rollback?release=1")
+    press_until(page, "Roll back to release 1")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/deploys/*")
+    page.get_by_text("went live").wait_for()
+    assert platform.get("browsed") == (200, "one")
+    assert errors == []
+
+
+def test_the_log_grows_while_you_look(browser: Any, platform: House, two_releases: Repo) -> None:
+    errors: list[str] = []
+    page = opened_page(browser, errors)
+    page.goto(platform.api("POST", "/api/signin", {"next": "/apps/browsed/logs"})[1]["url"])
+    page.get_by_text("Following.").wait_for()
+    before = page.locator("#log .line").count()
+    assert "done" in platform.change("/api/apps/browsed/config", {"set": {"STAMP": str(time.time())}})[1]
+    until(lambda: page.locator("#log .line").count() > before, what="a new line")
+    assert errors == []
+
+
+def test_pages_without_script_in_both_schemes_and_on_a_phone(browser: Any, platform: House, two_releases: Repo) -> None:
+    errors: list[str] = []
+    for scheme, width in (("light", 390), ("dark", 1440)):
+        view = {"width": width, "height": 800}
+        page = opened_page(browser, errors, java_script_enabled=False, color_scheme=scheme, viewport=view)
+        page.goto(platform.api("POST", "/api/signin", {})[1]["url"])
+        for path in ("/", "/apps/browsed", "/apps/browsed/logs", "/paths", "/ledger"):
+            page.goto(f"http://127.0.0.1:{platform.listen}{path}")
+            assert page.locator("h1").is_visible(), path
+            box = page.locator("main").bounding_box()
+            assert box["width"] <= width, (path, box)
+        page.context.close()
+    assert errors == []
