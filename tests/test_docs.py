@@ -19,8 +19,9 @@ import pytest
 
 from tests import reader
 from tests.reader import FENCE, Reader
-from wend import auth, config, events, journal, spec
+from wend import auth, config, events, gate, journal, spec
 from wend.cli import wend
+from wend.gate import Seen
 
 ROOT = Path(__file__).parent.parent
 SPAN = re.compile(r"`([^`]+)`")
@@ -167,6 +168,25 @@ def test_every_step_of_a_deploy_has_its_place() -> None:
 
 def test_every_verb_has_its_place() -> None:
     assert [verb for verb in heads("docs/tokens.md", "###") if verb in auth.VERBS] == list(auth.VERBS)
+
+
+SICK = {
+    "ended": Seen("web", "/", 60, 60.5, ended="exited with code 3"),
+    "astray": Seen("web", "/", 60, 0, port=41863, listens=(8000,), astray=1.0),
+    "answers badly": Seen("web", "/healthz", 60, 0, answer=500, answered=1.0),
+    "answers badly at the end": Seen("web", "/", 60, 0, answer=503, answered=61.0),
+    "silent": Seen("web", "/", 60, 0, port=41863),
+    "speaks no HTTP": Seen("web", "/healthz", 60, 0, port=41863, answer="BadStatusLine: hello"),
+    "not up": Seen("worker", None, 60, 0),
+}
+
+
+@pytest.mark.parametrize("why", SICK)
+def test_every_reason_of_the_gate_has_its_place(why: str) -> None:
+    verdict = gate.judge(SICK[why], 61.0, 1.5)
+    assert verdict.state == "sick"
+    reason = reader.blur(verdict.reason)
+    assert [head for head in heads("docs/gate.md", "###") if reason.startswith(reader.blur(head))], verdict.reason
 
 
 def test_every_event_says_its_fields() -> None:
