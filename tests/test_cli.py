@@ -142,6 +142,31 @@ def test_in_a_pipe_tables_are_plain_tabs_and_on_a_terminal_aligned(
     assert max(map(len, plain)) <= 80
 
 
+def test_a_long_last_column_squeezes_no_other(
+    api: FakeApi, terminal: Callable[[], io.StringIO], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    event = {
+        "seq": 12,
+        "at": 1,
+        "kind": "deploy_step_reached",
+        "actor": "ada",
+        "app": "hello",
+        "data": {"x": "y" * 500},
+    }
+    path = {"name": "python-web", "state": "paved", "owner": "platform", "gives": "many good words " * 20}
+    api.answers |= {"GET /api/ledger/events": [event], "GET /api/paths": [path]}
+    for words, whole, lines in (
+        (["ledger", "events"], ["12", "deploy_step_reached", "ada", "hello", "…"], 2),
+        (["paths"], ["python-web", "paved", "platform"], 8),
+    ):
+        shown = terminal()
+        assert cli.main(words) == 0
+        plain = show.STYLE.sub("", shown.getvalue()).splitlines()
+        assert len(plain) == lines and max(map(len, plain)) <= 80
+        assert all(word in plain[1] for word in whole)
+
+
 def test_no_color_means_no_escape_at_all(
     api: FakeApi, terminal: Callable[[], io.StringIO], monkeypatch: pytest.MonkeyPatch
 ) -> None:

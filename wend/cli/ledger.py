@@ -51,7 +51,7 @@ def events(app: str | None, kind: str | None, after: int | None, limit: int, fol
         show.as_json(found)
     elif found:
         ordered = sorted(found, key=lambda event: event["seq"])
-        show.table(("SEQ", "WHEN", "KIND", "ACTOR", "APP", "DATA"), map(event_row, ordered))
+        show.table(("SEQ", "WHEN", "KIND", "ACTOR", "APP", "DATA"), map(event_row, ordered), cut=True)
     else:
         show.note("no such events")
 

@@ -122,8 +122,9 @@ def when(at: int | float | None, unit: float = 1e6) -> str:
     return ago(at / unit) if terminal() else stamp(at / unit)
 
 
-def table(titles: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Rows under titles. In a pipe: no titles, one tab between cells, "-" for an empty one."""
+def table(titles: Sequence[str], rows: Iterable[Sequence[object]], cut: bool = False) -> None:
+    """Rows under titles. In a pipe: no titles, one tab between cells, "-" for an empty one. On a terminal the last
+    column takes as many lines as it must; with `cut` it ends in "…" instead."""
     cells = [[clean("-" if cell is None or cell == "" else cell).replace("\t", " ") for cell in row] for row in rows]
     if not terminal():
         for row in cells:
@@ -137,8 +138,9 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     for title in titles[:-1]:
         grid.add_column(title, no_wrap=True)
     grid.add_column(titles[-1], overflow="fold")
-    for row in cells:
-        grid.add_row(*(Text(cell, style=STATES.get(cell, "")) for cell in row))
+    for *row, last in cells:
+        end = Text(last, style=STATES.get(last, ""), no_wrap=cut, overflow="ellipsis" if cut else "fold")
+        grid.add_row(*(Text(cell, style=STATES.get(cell, "")) for cell in row), end)
     width = get_terminal_size().columns
     Console(highlight=False, force_terminal=coloured(), width=width).print(grid)
 
