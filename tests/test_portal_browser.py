@@ -6,11 +6,13 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.house import House, Repo, until
+from tests.web_world import began, live_app, world
 
 CHROMIUM = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
@@ -99,5 +101,32 @@ def test_pages_without_script_in_both_schemes_and_on_a_phone(browser: Any, platf
             assert page.locator("h1").is_visible(), path
             box = page.locator("main").bounding_box()
             assert box["width"] <= width, (path, box)
+        page.context.close()
+    assert errors == []
+
+
+def test_the_first_app_appears_by_itself(browser: Any, tmp_path: Path) -> None:
+    errors: list[str] = []
+    with world(tmp_path / "home") as fresh:
+        page = opened_page(browser, errors)
+        page.goto(fresh.ask("POST", "/api/signin", {}).json["url"])
+        page.get_by_text("No app yet").wait_for()
+        live_app(fresh)
+        page.get_by_role("link", name="hello", exact=True).wait_for()
+        page.context.close()
+    assert errors == []
+
+
+def test_a_deploy_moves_while_you_look(browser: Any, tmp_path: Path) -> None:
+    errors: list[str] = []
+    with world(tmp_path / "home") as there:
+        live_app(there)
+        began(there, "hello", "hello9", "under way")
+        page = opened_page(browser, errors)
+        page.goto(there.ask("POST", "/api/signin", {"next": "/apps/hello/deploys/hello9"}).json["url"])
+        page.get_by_text("deploying").wait_for()
+        there.say("deploy_failed", deploy="hello9", step="built", message="it broke <b>", hint="", tail=["last line"])
+        page.get_by_role("heading", name="it broke <b>").wait_for()
+        page.get_by_label("Its last lines").wait_for()
         page.context.close()
     assert errors == []

@@ -187,8 +187,11 @@ def live_releases(db: Connection) -> dict[str, Release]:
 
 def latest_deploys(db: Connection) -> dict[str, Deploy]:
     """Every app's newest deploy, by app."""
-    newest = sa.select(DEPLOYS.c.app, sa.func.max(DEPLOYS.c.id).label("id")).group_by(DEPLOYS.c.app).subquery()
-    query = sa.select(DEPLOYS).join(newest, DEPLOYS.c.id == newest.c.id)
+    one = DEPLOYS.alias()
+    last = (
+        sa.select(one.c.id).where(one.c.app == APPS.c.name).order_by(one.c.started_at.desc(), one.c.id.desc()).limit(1)
+    )
+    query = sa.select(DEPLOYS).join(APPS, DEPLOYS.c.id == last.correlate(APPS).scalar_subquery())
     return {row["app"]: as_deploy(row) for row in db.execute(query).mappings()}
 
 
