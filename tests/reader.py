@@ -155,7 +155,7 @@ class Reader:
     def env(self) -> dict[str, str]:
         """A developer's environment: nothing of this machine's git settings, logins and platforms."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("WEND_", "GIT_"))}
-        for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        for name in ("DISPLAY", "WAYLAND_DISPLAY", "COLUMNS", "LINES"):
             kept.pop(name, None)
         path = [str(Path(sys.executable).parent), os.environ["PATH"], str(self.folder / "bin")]
         here = {
