@@ -258,6 +258,7 @@ ADDRESSES: tuple[Address, ...] = (
     Address("POST", "/login", OPEN, try_login, page=True),
     Address("POST", "/logout", KNOWN, logout, page=True),
     *twin("/", "app.read", home, json="/apps.json", target=any_app),
+    Address("GET", "/apps", KNOWN, lambda visit: RedirectResponse("/", 303), page=True),
     *twin("/apps/{app}", "app.read", app),
     *twin("/apps/{app}/deploys/{id}", "app.read", deploy),
     *twin("/apps/{app}/rollback", "app.change", rollback_page),
