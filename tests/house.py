@@ -114,8 +114,8 @@ class House:
         if self.process and self.process.poll() is None:
             self.stop()
         else:
-            code = "import sys; from pathlib import Path; from wend.serve import halt; halt(Path(sys.argv[1]))"
-            subprocess.run([sys.executable, "-c", code, str(self.home)], env=self.env, check=False, timeout=60)
+            words = [sys.executable, "-m", "wend.serve", "--halt", "--home", str(self.home)]
+            subprocess.run(words, env=self.env, check=False, timeout=60)
 
     @property
     def token(self) -> str:

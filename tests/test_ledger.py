@@ -140,6 +140,7 @@ def history(ledger: Sqlite) -> None:
     data: dict[str, dict[str, object]] = {
         "app_created": {"branch": "main"},
         "branch_set": {"branch": "trunk"},
+        "team_set": {"team": "payments"},
         "config_changed": {"set": {"B": "2"}, "unset": ["C"]},
         "secret_sealed": {"name": "S", "version": 1, "hash": "h"},
         "secret_changed": {"set": {"S": {"version": 1, "hash": "h"}}, "unset": ["T"]},

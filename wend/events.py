@@ -26,6 +26,7 @@ KINDS: dict[str, str] = {
     "config_changed": "Plain configuration was set or unset before the app's first release.",
     "secret_changed": "A secret got a new version, or was unset, before the app's first release. Never the value.",
     "secret_sealed": "A secret's new version was encrypted and stored; it takes effect with the release that names it.",
+    "team_set": "The team that owns the app was named in its wend.toml.",
     "branch_set": "The branch that deploys was chosen.",
     "scaled": "The number of replicas of a process type was set by hand.",
     "replica_exited": "A process ended that should have run: its exit code, signal, or lack of memory.",

@@ -99,7 +99,7 @@ def artifact(ctx: Context, release: Release) -> Artifact:
     if found is None:
         raise Down(
             f"the files of {release.app}'s release {release.number} are gone",
-            f"push commit {release.commit[:9]} again, or roll back to another release",
+            f"push commit {release.commit[:9]} again (with an empty commit on top), or roll back to another release",
         )
     return found
 

@@ -175,7 +175,11 @@ def ask(port: int, path: str, host: str) -> int | str | None:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PROBE)
     try:
         connection.request("GET", path, headers={"Host": host, "User-Agent": "wend-gate", "Accept": "*/*"})
-        return connection.getresponse().status
+        answer = connection.getresponse()
+        answer.read(2**16)  # leaving a body unread resets the connection, and some servers log that as an error
+        return answer.status
+    except TimeoutError:
+        return f"no answer in {PROBE:.0f} s"
     except ConnectionRefusedError:
         return None
     except (OSError, http.client.HTTPException) as error:

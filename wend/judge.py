@@ -146,9 +146,7 @@ def drops(place: Quarantine, old: str, new: str) -> bool:
     command = ["git", "--git-dir", str(place.repo), "merge-base", "--is-ancestor", old, new]
     left = max(0.1, place.deadline - time.monotonic())
     try:
-        done = subprocess.run(
-            command, env=place.repos.env(place.names), capture_output=True, timeout=left, check=False
-        )
+        done = subprocess.run(command, env=place.repos.env(place.names), capture_output=True, timeout=left, check=False)
     except subprocess.TimeoutExpired as error:
         raise TimeoutError from error
     return done.returncode != 0

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from wend import deploy, fleet, gate
 from wend.context import Context
-from wend.errors import Conflict, NotFound, WendError
+from wend.errors import Down, NotFound, WendError
 from wend.events import Fact
 from wend.journal import FORWARD, Journal
 from wend.run import Replica, Status, Step
@@ -104,7 +104,7 @@ def resume(ctx: Context, found: Deploy) -> None:
     journal.reached = found.step
     with ctx.leases.hold(found.app, "recovery") as lease:
         if found.step not in FORWARD or found.release is None:
-            error = Conflict(f"the platform restarted after the step {found.step!r}", "nothing was changed; push again")
+            error = Down(f"the platform restarted after the step {found.step!r}", "nothing was changed; push again")
             deploy.abandon(ctx, journal, error)
             return
         with ctx.ledger.query() as db:

@@ -95,6 +95,7 @@ def push(ctx: Context, pushed: Push, say: Say) -> None:
         )
         with undone_on_failure(ctx, journal):
             wanted = look_at(ctx, journal, pushed)
+            name_team(ctx, pushed.app, wanted.team)
             made = make(ctx, journal, lease, pushed, wanted)
             with ctx.ledger.query() as db:
                 config, held = questions.config(db, pushed.app), questions.secrets(db, pushed.app)
@@ -108,6 +109,14 @@ def branch_facts(ctx: Context, name: str, branch: str) -> list[Fact]:
     if known == branch:
         return []
     return [Fact("branch_set", f"app/{name}", {"branch": branch}, actor=ctx.actor.name, app=name)]
+
+
+def name_team(ctx: Context, name: str, team: str | None) -> None:
+    """Record the team that wend.toml names, when it is another than before."""
+    with ctx.ledger.query() as db:
+        known = questions.app(db, name).team
+    if team and team != known:
+        ctx.ledger.append([Fact("team_set", f"app/{name}", {"team": team}, actor=ctx.actor.name, app=name, team=team)])
 
 
 def look_at(ctx: Context, journal: Journal, pushed: Push) -> Spec:

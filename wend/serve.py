@@ -168,27 +168,37 @@ def basic(ctx: Context, header: str | None) -> Actor:
 # ---------------------------------------------------------------------------------------------- running
 
 
-@dataclass
-class Ending:
-    """How the process was asked to end: with the apps (SIGINT) or without them (SIGTERM)."""
-
-    apps: bool = False
-
-
 class Server(uvicorn.Server):
-    """uvicorn with our meaning of signals."""
-
-    def __init__(self, settings: uvicorn.Config, ending: Ending) -> None:
-        super().__init__(settings)
-        self.ending = ending
+    """uvicorn, but the signals are ours (see Ending)."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
-        def asked(number: int, _frame: Any) -> None:
-            self.ending.apps = number == signal.SIGINT
-            self.should_exit = True
+        yield
 
-        before = {number: signal.signal(number, asked) for number in (signal.SIGINT, signal.SIGTERM)}
+
+@dataclass
+class Ending:
+    """How the process was asked to end: with the apps (SIGINT) or without them (SIGTERM). It listens from before the
+    first file is touched, so that a signal that comes early is obeyed like any other."""
+
+    asked: bool = False
+    apps: bool = False
+    server: Server | None = None
+
+    def hear(self, number: int, _frame: Any) -> None:
+        self.asked, self.apps = True, number == signal.SIGINT
+        if self.server:
+            self.server.should_exit = True
+
+    def serve(self, server: Server, sockets: list[socket.socket]) -> None:
+        """Run the server until a signal has come."""
+        self.server = server
+        server.should_exit = self.asked
+        server.run(sockets=sockets)
+
+    @contextlib.contextmanager
+    def listening(self) -> Generator[None]:
+        before = {number: signal.signal(number, self.hear) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
         finally:
@@ -200,11 +210,11 @@ def serve(home: Path, given: Mapping[str, str]) -> None:
     """Run the platform on this home until a signal ends it. Raises Down, Conflict or Refused before it is up."""
     make_home(home)
     settings = config.load(home, given)
-    with locked(home):
+    ending = Ending()
+    with locked(home), ending.listening():
         portal = listening(settings.address("listen"), "listen")
         ctx = wire(settings)
         hooks = HookServer(ctx.repos)
-        ending = Ending()
         try:
             ctx.router.up()
             hooks.start()
@@ -239,7 +249,7 @@ def run_doors(ctx: Context, hooks: HookServer, portal: socket.socket, ending: En
         h11_max_incomplete_event_size=2**16,
     )
     announce(ctx)
-    Server(options, ending).run(sockets=[portal])
+    ending.serve(Server(options), [portal])
 
 
 def announce(ctx: Context) -> None:
@@ -277,11 +287,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--home", type=Path, default=config.default_home())
     parser.add_argument("--listen", default="")
     parser.add_argument("--edge", default="")
+    parser.add_argument(
+        "--halt", action="store_true", help="stop the apps and the proxy of a home that has no platform"
+    )
     chosen = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
-        serve(chosen.home, {"listen": chosen.listen, "edge": chosen.edge})
+        if chosen.halt:
+            halt(chosen.home)
+        else:
+            serve(chosen.home, {"listen": chosen.listen, "edge": chosen.edge})
     except WendError as error:
         print(f"error: {error.message}\n  try: {error.hint}", file=sys.stderr)
         return error.exit

@@ -21,7 +21,7 @@ from wend.cli.options import app_argument, home_option, json_option
 from wend.errors import Conflict, Down, Refused
 
 READY = 120.0  # seconds a start may take: the first one of a home fetches nothing, but adopts and recovers
-HALT = "import pathlib, sys; from wend.serve import halt; halt(pathlib.Path(sys.argv[1]))"
+
 STOPPED = 90.0  # seconds a stop may take: apps get their grace, requests in flight their time
 
 
@@ -185,7 +185,8 @@ def halt(home: Path) -> None:
     """Stop what a dead control plane left serving. Raises Down when there is no home."""
     if not (home / "wend.db").exists():
         raise Down(f"no platform runs on {home}, and none ever did", "`wend up` starts one")
-    done = subprocess.run([sys.executable, "-P", "-c", HALT, str(home)], stdin=subprocess.DEVNULL, check=False)
+    words = [sys.executable, "-P", "-m", "wend.serve", "--halt", "--home", str(home)]
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, check=False)
     if done.returncode:
         raise SystemExit(done.returncode)
 

@@ -58,22 +58,28 @@ def run_in(
     values |= {"once": True, "terminal": slave, "input": -1 if interactive else given}
     began = time.monotonic()
     try:
-        with subprocess.Popen(
-            command(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,
-            pass_fds=[given] if given >= 0 else [],
-        ) as process:
+        with spawn(given) as process:
             finished = Watch(process, say, cancel, master, stdin).follow(packed(values))
-    except OSError as error:
-        raise Down(f"cannot start a process here: {error.strerror}", "wend doctor") from error
     finally:
         for fd in (master, slave):
             if fd >= 0:
                 os.close(fd)
     finished.seconds = time.monotonic() - began
     return finished
+
+
+def spawn(given: int) -> subprocess.Popen[bytes]:
+    """A shim that waits for its job; `given` is a descriptor it is to have, or -1. Raises Down."""
+    try:
+        return subprocess.Popen(
+            command(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+            pass_fds=[given] if given >= 0 else [],
+        )
+    except OSError as error:
+        raise Down(f"cannot start a process here: {error.strerror}", "wend doctor") from error
 
 
 class Watch:

@@ -37,6 +37,10 @@ def branch_set(db: Connection, event: Event) -> None:
     db.execute(sa.update(APPS).where(APPS.c.name == event.app).values(branch=event.data["branch"]))
 
 
+def team_set(db: Connection, event: Event) -> None:
+    db.execute(sa.update(APPS).where(APPS.c.name == event.app).values(team=event.data["team"]))
+
+
 def deploy_started(db: Connection, event: Event) -> None:
     data = event.data
     row = {key: data.get(key) for key in ("cause", "commit", "ref", "release")}
@@ -197,6 +201,7 @@ REDUCERS: dict[str, Callable[[Connection, Event], None]] = {
         secret_changed,
         secret_sealed,
         token_created,
+        team_set,
         token_revoked,
     )
 }

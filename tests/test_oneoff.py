@@ -1,0 +1,153 @@
+"""One-off commands: builds, release commands and `wend run`, ended, capped and leaving nothing."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.boxes import linux
+from tests.house import until
+from wend.run import Box, Limits, Mount
+from wend.run.launch import direct
+from wend.run.oneoff import run
+
+
+@linux
+def test_a_command_ends_as_it_ends(tmp_path: Path) -> None:
+    lines: list[str] = []
+    assert run(Box("echo one; echo two >&2; exit 3", cwd="/"), {}, lines.append, home=tmp_path).exit.code == 3
+    assert lines == ["one", "two"]
+    killed = run(Box("kill -SEGV $$", cwd="/"), {}, print, home=tmp_path).exit
+    assert str(killed) == "killed by SIGSEGV"
+    assert run(Box("no-such-program", cwd="/"), {}, print, home=tmp_path).exit.code == 127
+
+
+@linux
+def test_a_one_off_without_a_home_leaves_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert run(Box("true", cwd="/"), {}, print).exit.code == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+@linux
+def test_a_build_sees_no_secret_of_the_platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEND_SECRET_KEY", "the-platform-s-own")
+    (tmp_path / "secrets.key").write_text("the-platform-s-own")
+    lines: list[str] = []
+    command = f"env; cat {tmp_path}/secrets.key; cat /proc/1/environ; cat /proc/*/environ"
+    run(Box(command, cwd="/"), {"ASKED": "for"}, lines.append, home=tmp_path)
+    assert "ASKED=for" in lines
+    assert "the-platform-s-own" not in "\n".join(lines)
+
+
+@linux
+def test_a_build_that_fills_the_disk_is_stopped(tmp_path: Path) -> None:
+    folder = tmp_path / "build"
+    folder.mkdir()
+    box = Box(
+        "i=0; while :; do i=$((i+1)); head -c 4000000 /dev/zero > /app/f$i; done",
+        mounts=(Mount(str(folder), "/app", "rw"),),
+        limits=Limits(disk=20 * 2**20, seconds=30),
+    )
+    began = time.monotonic()
+    done = run(box, {}, print, home=tmp_path)
+    assert "on disk are more than the 20971520 allowed" in done.tail[-1]
+    assert done.exit.signal == 9
+    assert time.monotonic() - began < 20
+    subprocess.run(["rm", "-rf", str(folder)], check=True)
+
+
+@linux
+def test_endless_output_is_capped_with_a_mark(tmp_path: Path) -> None:
+    lines: list[str] = []
+    box = Box("yes abcdefghij | head -c 7700000; echo last words", cwd="/", limits=Limits(log=65536))
+    done = run(box, {}, lines.append, home=tmp_path)
+    assert done.exit.code == 0
+    assert sum(len(line) for line in lines) < 80_000
+    assert any("bytes of output dropped" in line for line in lines)
+    assert lines[-1] == "last words"
+    assert len(done.tail) == 200
+
+
+def running(mark: str) -> list[str]:
+    found: list[str] = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and mark.encode() in (entry / "cmdline").read_bytes().split(b"\0"):
+                found.append(entry.name)
+        except OSError:
+            continue
+    return found
+
+
+@linux
+def test_nothing_outlives_a_one_off(tmp_path: Path) -> None:
+    mark = f"98{os.getpid()}.5"
+    started = threading.Event()
+    cancel = threading.Event()
+    command = f"trap '' TERM; (setsid sleep {mark} &) ; setsid sleep {mark} & echo on; sleep {mark}"
+
+    def say(line: str) -> None:
+        started.set()
+        until(lambda: running(mark), 5, "the command is under way")
+        cancel.set()
+
+    done = run(Box(command, cwd="/", grace=0.2), {}, say, cancel, home=tmp_path)
+    assert started.is_set()
+    assert done.exit.code != 0
+    assert running(mark) == []
+    done = run(Box(f"(setsid sleep {mark} &); echo on", cwd="/"), {}, lambda line: None, home=tmp_path)
+    assert done.exit.code == 0
+    assert running(mark) == []
+
+
+@linux
+def test_a_listener_that_fails_ends_the_command(tmp_path: Path) -> None:
+    mark = f"97{os.getpid()}.5"
+
+    def say(line: str) -> None:
+        raise BrokenPipeError("the person left")
+
+    with pytest.raises(BrokenPipeError):
+        run(Box(f"echo on; sleep {mark}", cwd="/", grace=0.2), {}, say, home=tmp_path)
+    assert running(mark) == []
+
+
+@linux
+def test_a_one_off_is_stopped_in_time(tmp_path: Path) -> None:
+    began = time.monotonic()
+    done = run(Box("sleep 60", cwd="/", limits=Limits(seconds=0.3)), {}, print, home=tmp_path)
+    assert time.monotonic() - began < 5
+    assert done.exit.signal == 15
+    assert done.tail == ["[wend] stopped after 0.3 s"]
+
+
+@linux
+def test_a_person_gets_a_terminal_and_input(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"hello\n")
+    os.close(writing)
+    said: list[str] = []
+    box = Box("test -t 0 && read x && echo got $x", cwd="/")
+    done = run(box, {}, said.append, stdin=reading, interactive=True, home=tmp_path)
+    assert done.exit.code == 0
+    assert "got hello" in "".join(said)
+    os.close(reading)
+    with tempfile.TemporaryFile() as file:
+        file.write(b"piped")
+        file.seek(0)
+        said = []
+        assert run(Box("cat", cwd="/"), {}, said.append, stdin=file.fileno(), home=tmp_path).exit.code == 0
+    assert said == ["piped"]
+
+
+def test_simple_commands_are_run_without_a_shell_in_between() -> None:
+    assert direct("gunicorn -b 0.0.0.0:$PORT app:app") == "exec gunicorn -b 0.0.0.0:$PORT app:app"
+    for text in ("cd x && y", "A=1 y", "exec y", "y | z", "y; z", "", "y > /tmp/z"):
+        assert direct(text) == text
