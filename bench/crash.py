@@ -21,7 +21,6 @@ from tests.test_crash import CRASH, POINTS, Watcher, expected_after
 def main() -> int:
     cycles = int(sys.argv[1]) if len(sys.argv) > 1 else 200
     folder = Path(tempfile.mkdtemp(prefix="wend-bench-"))
-    folder.chmod(0o711)
     house = House(folder / "home").up()
     recovered, failed, asked = list[float](), list[object](), 0
     try:

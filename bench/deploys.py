@@ -60,7 +60,6 @@ def main() -> int:
     deploys = int(sys.argv[1]) if len(sys.argv) > 1 else 100
     rate = float(sys.argv[2]) if len(sys.argv) > 2 else 200.0
     folder = Path(tempfile.mkdtemp(prefix="wend-bench-"))
-    folder.chmod(0o711)
     house = House(folder / "home").up()
     try:
         repo = house.repo("busy", folder / "busy", word="v0")

@@ -26,7 +26,6 @@ def kilobytes(pid: int, key: str) -> int:
 
 def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="wend-bench-"))
-    folder.chmod(0o711)
     house = House(folder / "home").up()
     try:
         assert house.repo("idle", folder / "idle").push()[0]

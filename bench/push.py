@@ -26,7 +26,6 @@ HERE = Path(__file__).resolve().parent.parent
 def main() -> int:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 20
     folder = Path(tempfile.mkdtemp(prefix="wend-bench-"))
-    folder.chmod(0o711)
     house = House(folder / "home").up()
     try:
         repo = house.repo("flask", folder / "flask", flask())

@@ -54,9 +54,8 @@ FOLDERS = ("run", "repos", "artifacts", "deps", "toolchains", "logs")
 def make_home(home: Path) -> None:
     """The home and its folders, ours alone. Raises Down when it cannot be written."""
     try:
-        # Replicas run as other users and pass through the home on the way to their own folders: 0711, not 0700.
         home.mkdir(parents=True, exist_ok=True)
-        home.chmod(0o711)
+        home.chmod(0o700)
         for name in FOLDERS:
             (home / name).mkdir(exist_ok=True)
         probe = home / "run" / ".probe"
