@@ -52,6 +52,7 @@ def test_many_followers_starve_nobody_and_leave_no_thread(there: World) -> None:
     until(lambda: there.driver.open == 0, what="every thread to end")
     with closing(there.stream("/api/apps/hello/logs?follow=1")) as again:
         assert read_line(again)["text"] == "old"
+        until(lambda: there.driver.open == 1, what="the follower, so that the next test can wait for its end")
 
 
 def test_following_gets_what_comes(there: World) -> None:

@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 from wend import deploy, fleet, reconcile, secrets
 from wend.context import Context
@@ -137,16 +136,3 @@ def set_branch(ctx: Context, name: str, branch: str) -> None:
         questions.app(db, name)
     ctx.repos.set_branch(ctx.repos.open(name), branch)
     ctx.ledger.append([Fact("branch_set", f"app/{name}", {"branch": branch}, actor=ctx.actor.name, app=name)])
-
-
-def summary(ctx: Context, name: str) -> dict[str, Any]:
-    """An app at a glance: state (empty · well · partly · down), live release, address, processes up and wanted."""
-    app, counts = deploy.look_up(ctx, name)
-    have = [status for status in ctx.driver.status(name) if status.release == app.live]
-    up = sum(1 for status in have if status.phase == "up")
-    wanted = 0
-    if app.live is not None:
-        live = live_release(ctx, name)
-        wanted = sum(fleet.wanted(settings, counts.get(process)) for process, settings in live.processes.items())
-    state = "empty" if app.live is None else "well" if up >= wanted else "partly" if up else "down"
-    return {"app": app, "state": state, "up": up, "wanted": wanted, "url": ctx.config.url(name)}

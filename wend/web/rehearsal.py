@@ -15,7 +15,7 @@ def change(ctx: Context, name: str, wanted: Change, say: Say) -> None:
     with ctx.ledger.query() as db:
         app, config, held = questions.find_app(db, name), questions.config(db, name), questions.secrets(db, name)
     release.check_change(wanted, config, held)
-    say(f"  would {wanted.summary().replace(': ', ', ', 1)}")
+    say(f"  would change {wanted.summary()}")
     if app is None:
         say(f"  would make the app {name}, and keep it for the first release")
     elif app.live is None:
