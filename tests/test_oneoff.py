@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import tempfile
 import threading
@@ -16,6 +17,9 @@ from tests.house import until
 from wend.run import Box, Limits, Mount
 from wend.run.launch import direct
 from wend.run.oneoff import run
+from wend.run.sandbox import limits
+from wend.run.sandbox.job import Job
+from wend.run.sandbox.keeper import Keeper
 
 
 @linux
@@ -151,3 +155,23 @@ def test_simple_commands_are_run_without_a_shell_in_between() -> None:
     assert direct("gunicorn -b 0.0.0.0:$PORT app:app") == "exec gunicorn -b 0.0.0.0:$PORT app:app"
     for text in ("cd x && y", "A=1 y", "exec y", "y | z", "y; z", "", "y > /tmp/z"):
         assert direct(text) == text
+
+
+@linux
+def test_why_a_box_could_not_be_made_is_told_before_its_end() -> None:
+    """The child's words and its end come on two descriptors; however the end is seen first, the words are not lost."""
+    report, told = os.pipe()
+    output, unused = os.pipe()
+    os.close(unused)
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    theirs.send(b"fail the mount goes through a link")
+    theirs.close()
+    pid = os.fork()
+    if pid == 0:
+        keeper = Keeper(Job({"once": True, "output": 1000, "hidden": ()}), limits.Group({}, False), -1, 0, told)
+        keeper.channel, keeper.output = ours, output
+        keeper.loop.watch(ours.fileno(), 1, keeper.hear)
+        keeper.finish(127)
+    os.close(told)
+    assert os.waitpid(pid, 0)[1] == 0
+    assert os.read(report, 1000) == b"fail the mount goes through a link\nexit 127\n"

@@ -200,7 +200,8 @@ def record_exits(ctx: Context, have: Iterable[Status], memory: Memory) -> None:
 
 def look(ctx: Context, memory: Memory) -> list[str]:
     """Look at the proxy and at every app at once: record exits, and name the apps that are not as they should be."""
-    ctx.router.up()
+    if not ctx.router.alive():
+        ctx.router.up()
     by_app: dict[str, list[Status]] = {}
     for status in ctx.driver.status():
         by_app.setdefault(status.app, []).append(status)

@@ -12,7 +12,7 @@ from wend.context import Context
 from wend.errors import WendError
 
 log = logging.getLogger(__name__)
-LOOK = 0.4  # seconds between two looks: a process that died is noticed within this
+LOOK = 0.25  # seconds between two looks: a process that died is noticed within this
 TIDY = 60.0
 UPKEEP = 86_400.0  # repositories are packed once a day: every push leaves one pack
 HANDS = 4  # apps mended at the same time; one that takes its whole boot time must not keep the others waiting

@@ -152,8 +152,19 @@ class Keeper:
             if pid == self.child:
                 self.finish(os.waitstatus_to_exitcode(status))
 
+    def last_news(self) -> None:
+        """What the child said before it ended may be unread: its end and its words come on two descriptors, and which
+        of them is seen first is chance."""
+        while self.channel.fileno() >= 0:
+            self.channel.setblocking(False)
+            try:
+                self.hear(READ)
+            except BlockingIOError:
+                return
+
     def finish(self, code: int) -> None:
         """The command ended: keep its last words, say how, and take everything that it left behind along."""
+        self.last_news()
         for _ in range(1024):
             try:
                 chunk = os.read(self.output, ENOUGH)
