@@ -139,15 +139,23 @@ def interpreters() -> dict[str, Path]:
     folders = [*SYSTEM, f"{sys.base_prefix}/bin"]
     for pattern in SEARCH:
         root, _, rest = pattern.format(**words).partition("*")
-        folders += [str(one) for one in Path(root).glob("*" + rest)] if Path(root).is_dir() else []
+        folders += [str(one) for one in listed(root, "*" + rest)]
     for folder in folders:
-        for file in Path(folder).glob("python3.*"):
+        for file in listed(folder, "python3.*"):
             if re.fullmatch(r"python3\.\d+", file.name):
                 version = version_of(file.resolve(), file.stat().st_mtime_ns)
                 if tuple(map(int, version.split(".")[:2])) >= (3, 8):
                     found[version] = file.resolve()
     found[own_python()] = own_interpreter()
     return dict(sorted(found.items(), key=lambda item: [int(n) for n in item[0].split(".")]))
+
+
+def listed(folder: str, pattern: str) -> list[Path]:
+    """What is there; nothing in a folder that is missing or belongs to somebody else."""
+    try:
+        return list(Path(folder).glob(pattern))
+    except OSError:
+        return []
 
 
 @cache
