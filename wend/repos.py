@@ -15,10 +15,10 @@ import tempfile
 import time
 from collections.abc import Generator, Iterable, Mapping
 from pathlib import Path
-from select import select
 
 from wend import hook, spec
 from wend.errors import Bug, Conflict, Down, Invalid, NotFound
+from wend.poll import readable
 
 OLDEST = (2, 29)  # the first git with proc-receive
 OWN = "[core]\n\trepositoryformatversion = 0\n\tbare = true\n"
@@ -229,7 +229,7 @@ def lines(argv: list[str], env: Mapping[str, str], deadline: float, end: bytes, 
     try:
         rest = b""
         while True:
-            if not select([process.stdout], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            if not readable([process.stdout.fileno()], deadline - time.monotonic()):
                 raise TimeoutError
             chunk = os.read(process.stdout.fileno(), 2**16)
             if not chunk:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import shutil
 import signal
 import subprocess
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from wend.errors import Bug, Down
+from wend.poll import readable
 from wend.run import Exit, Line, Replica, Status, Step
 from wend.run.launch import command, describe, packed, uid_of
 from wend.run.sandbox import kernel
@@ -246,7 +246,7 @@ def wait(process: Any, seconds: float) -> bool:
     except OSError:
         return True
     try:
-        return bool(select.select([fd], [], [], seconds)[0]) or not alive(process)
+        return bool(readable([fd], seconds)) or not alive(process)
     finally:
         os.close(fd)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pty
 import secrets
-import select
 import subprocess
 import tempfile
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 from threading import Event
 
 from wend.errors import Down
+from wend.poll import readable
 from wend.run import Box, Exit, Finished
 from wend.run.launch import command, describe, packed, uid_of
 
@@ -107,7 +107,7 @@ class Watch:
         if self.master >= 0 and self.stdin is not None:
             sources.append(self.stdin)
         while out in sources:
-            for fd in select.select(sources, [], [], 0.1)[0]:
+            for fd in readable(sources, 0.1):
                 if not self.read(fd, out):
                     sources.remove(fd)
             if self.cancel.is_set() and not self.process.stdin.closed:

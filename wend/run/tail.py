@@ -5,11 +5,11 @@ from __future__ import annotations
 import ctypes
 import heapq
 import os
-import select
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from wend.poll import readable
 from wend.run import Line
 from wend.run.sandbox import kernel
 
@@ -66,7 +66,7 @@ def follow(folder: Path, marks: dict[Path, int]) -> Iterator[Line]:
         rest: dict[Path, bytes] = {}
         while True:
             yield from sorted(fresh(folder, marks, rest), key=lambda line: line.at)
-            if select.select([watch], [], [], 5)[0]:
+            if readable([watch], 5):
                 os.read(watch, BLOCK)
             else:
                 yield Line(time.time(), "", "")
