@@ -123,7 +123,7 @@ def missing(shown: tuple[str, ...], output: str) -> str | None:
 
 @dataclass
 class Reader:
-    """A shell on a terminal of its own, with a throw-away home. To the page, `folder` is /home/ada."""
+    """A shell on a terminal of its own, with a throw-away home. To the page, `folder` is /srv/ada."""
 
     folder: Path
     listen: int = field(default_factory=free_port)
@@ -170,7 +170,7 @@ class Reader:
 
     def run(self, command: str, seconds: float = 300.0) -> tuple[int, str]:
         """(exit code, output) of a command, with the page's addresses and folder in both."""
-        for shown, real in ((":7080", f":{self.edge}"), (":7000", f":{self.listen}"), ("/home/ada", str(self.folder))):
+        for shown, real in ((":7080", f":{self.edge}"), (":7000", f":{self.listen}"), ("/srv/ada", str(self.folder))):
             command = command.replace(shown, real)
         script, end = self.folder / "bin" / "command", f"ended-{time.monotonic_ns()}"
         script.write_text(command + "\n")
@@ -178,7 +178,7 @@ class Reader:
         self.shell.stdin.write(f". {script} </dev/null; printf '\\n%s %s\\n' {end} $?\n".encode())
         self.shell.stdin.flush()
         output, code = self.until(end, seconds)
-        for shown, real in ((":7080", f":{self.edge}"), (":7000", f":{self.listen}"), ("/home/ada", str(self.folder))):
+        for shown, real in ((":7080", f":{self.edge}"), (":7000", f":{self.listen}"), ("/srv/ada", str(self.folder))):
             output = output.replace(real, shown)
         return code, settled(output)
 

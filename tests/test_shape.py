@@ -43,6 +43,7 @@ REGISTRIES = (
 MACHINE = (
     r"(?<![\w./}])" + spelled("/wo", "rk/"),
     spelled("/root/.", "pyenv"),
+    spelled("/ho", "me/") + r"[a-z]\w*/",
     spelled(".libr", "ary/"),
     spelled("farm-", "bench"),
     spelled("/tmp/", "brief"),
