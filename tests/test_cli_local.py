@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.fake_api import FakeApi
-from wend import spec
+from wend import schema, spec
 from wend.cli import doctor, repo, site, start, witness
 from wend.cli.doctor import Finding
 from wend.errors import Invalid
@@ -144,7 +144,7 @@ def test_init_writes_a_file_that_says_only_the_name(api: FakeApi, wend: Run, alo
     text = (alone / "wend.toml").read_text()
     assert spec.parse(text) == spec.Spec(app="hello")
     everything = re.sub(r"^# (?=\[|[a-z_A-Z]+ +?=)", "", text, flags=re.MULTILINE)
-    assert spec.parse(everything) == spec.parse(spec.example_text())
+    assert spec.parse(everything) == spec.parse(schema.example_text())
     (alone / "wend.toml").write_text('app = "other"\n')
     assert wend("init")[0] == 0
     assert (alone / "wend.toml").read_text() == 'app = "other"\n'
@@ -152,7 +152,7 @@ def test_init_writes_a_file_that_says_only_the_name(api: FakeApi, wend: Run, alo
 
 
 def test_init_prints_the_reference_and_needs_a_repository(wend: Run) -> None:
-    assert wend("init", "--print")[1] == spec.example_text()
+    assert wend("init", "--print")[1] == schema.example_text()
     code, _, said = wend("init")
     assert code == 2 and "git init" in said
 

@@ -152,13 +152,26 @@ def history(ledger: Sqlite) -> None:
         "deploy_failed": {"deploy": "d1", "step": "built", "message": "m", "tail": ["x"]},
         "release_retired": {"release": 1},
         "scaled": {"process": "web", "replicas": 2},
+        "canary_started": {"deploy": "d1", "mode": "canary", "release": 2, "stable": 1, "weight": 5, "policy": {}},
+        "canary_stepped": {"deploy": "d1", "mode": "canary", "step": 1, "weight": 25, "state": "running"},
+        "canary_judged": {"deploy": "d1", "mode": "canary", "verdict": "wait", "why": "w", "evidence": {"n": 1}},
+        "canary_ended": {"deploy": "d1", "mode": "canary", "outcome": "promoted", "why": "w"},
+        "autoscaled": {"process": "web", "before": 1, "after": 2, "why": "w"},
+        "preview_renewed": {"expires_at": 9},
+        "job_started": {"run": "j1", "job": "nightly", "due_at": 5, "release": 1, "cause": "schedule"},
+        "job_finished": {"run": "j1", "state": "done", "ended": "exited with code 0", "ms": 5},
+        "job_skipped": {"run": "j2", "job": "nightly", "due_at": 6, "why": "w"},
+        "resource_created": {"name": "db", "type": "postgres", "about": {"at": "h"}, "hash": "h", "version": 1},
+        "resource_rotated": {"name": "db", "about": {"at": "h"}, "hash": "i", "version": 2},
+        "resource_trashed": {"trash": "t1", "name": "db", "type": "postgres", "about": {}, "version": 2, "until": 9},
+        "resource_restored": {"trash": "t1", "name": "db", "type": "postgres", "about": {}, "version": 2},
         "replica_exited": {"release": 1, "process": "web", "cause": "exited with code 1"},
         "run_started": {"run": "r1", "command": "ls"},
         "run_finished": {"run": "r1", "ended": "exited with code 0", "ms": 5},
         "token_created": {"token": "t1", "hash": "h", "owner": "ada", "kind": "human", "scopes": ["*"]},
         "token_revoked": {"token": "t1"},
     }
-    assert set(data) | {"app_destroyed"} == set(REDUCERS)
+    assert set(data) | {"app_destroyed", "resource_purged"} == set(REDUCERS)
     ledger.append([Fact(kind, "s", about, app="one") for kind, about in data.items()])
 
 

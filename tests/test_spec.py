@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wend import spec
+from wend import declared, schema, spec
 from wend.errors import Invalid
 
 
@@ -17,11 +19,11 @@ def test_no_file_is_fine() -> None:
 
 
 def test_the_example_is_valid_and_says_every_key() -> None:
-    found = spec.parse(spec.example_text())
+    found = spec.parse(schema.example_text())
     assert found.app == "hello"
     assert found.processes["web"].memory == 512 * 2**20
     assert found.hatches["build"].reason
-    assert set(tomllib.loads(spec.example_text())) >= {
+    assert set(tomllib.loads(schema.example_text())) >= {
         "app",
         "team",
         "path",
@@ -30,7 +32,17 @@ def test_the_example_is_valid_and_says_every_key() -> None:
         "release",
         "env",
         "hatch",
+        "canary",
+        "cron",
+        "resources",
+        "preview",
     }
+    assert declared.declared(as_kept(found)) == found.declared
+
+
+def as_kept(found: spec.Spec) -> dict[str, Any]:
+    """What a release keeps of it, as it comes back from the ledger."""
+    return json.loads(json.dumps(found.declared.kept()))
 
 
 @pytest.mark.parametrize(

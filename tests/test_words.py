@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 import pytest
 
-from wend import config, events, spec
+from wend import config, events, schema, spec
 from wend.cli import wend
 from wend.route import ROUTERS
 from wend.run import DRIVERS
@@ -47,7 +47,7 @@ def words() -> dict[str, set[str]]:
     return {
         "event kind": set(events.KINDS),
         "setting": {setting.name for setting in config.SETTINGS},
-        "wend.toml key": set(keys(spec.example())),
+        "wend.toml key": set(keys(schema.example())),
         "command": commands(),
         "driver": set(DRIVERS),
         "router": set(ROUTERS),

@@ -19,7 +19,7 @@ import uvicorn
 
 from tests.fakes import FakeRouter
 from tests.house import until
-from wend import auth, config, git, secrets, serve
+from wend import auth, config, git, serve
 from wend.context import Context
 from wend.events import Fact
 from wend.leases import Leases
@@ -27,6 +27,7 @@ from wend.ledger.chain import Signer
 from wend.ledger.sqlite import Sqlite
 from wend.receive import HookServer
 from wend.repos import Repos
+from wend.route.meter import Meter
 from wend.run import Line, Replica, Status, Step
 from wend.state import SCHEMA
 from wend.state.reducers import reduce
@@ -197,7 +198,7 @@ def world(home: Path) -> Iterator[World]:
     repos = Repos(home)
     repos.prepare()
     ledger = Sqlite(home / "wend.db", META, reduce, SCHEMA)
-    ctx = Context(config.load(home), ledger, driver, router, repos, Leases(), secrets.key(home))
+    ctx = Context(config.load(home), ledger, driver, router, repos, Leases(), Meter())
     signer = Signer(home / "ledger.key")
     app = web_app(ctx, git.routes(serve.git_door(ctx, HookServer(repos))), signer)
     listener = serve.listening(("127.0.0.1", 0), "listen")

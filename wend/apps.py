@@ -68,18 +68,17 @@ def run(ctx: Context, name: str, command: str, say: Say, cancel: threading.Event
     if not command.strip() or "\0" in command:
         raise Invalid("there is no command to run", f"wend run {name} -- python manage.py shell")
     release = live_release(ctx, name)
-    made = fleet.artifact(ctx, release)
-    env = fleet.environment(ctx, release, made)
-    hidden = [env[key] for key in release.secrets]
+    outfit = fleet.outfit(ctx, release)
+    hidden = outfit.values
     id, began = new_id(), time.monotonic()
     about = {"run": id, "command": secrets.redact(command[:2000], hidden), "release": release.number}
     ctx.ledger.append([Fact("run_started", f"app/{name}", about, actor=ctx.actor.name, app=name)])
     settings = release.processes.get("web") or {}
-    box = fleet.box(name, command, settings, made, port=False, hidden=release.secrets)
+    box = fleet.box(release, command, settings, outfit, port=False)
     box = replace(box, limits=replace(box.limits, seconds=RUN_SECONDS))
     ended = "the platform failed"
     try:
-        done = run_box(box, env, lambda line: say(secrets.redact(line, hidden)), cancel, home=ctx.config.home)
+        done = run_box(box, outfit.env, lambda line: say(secrets.redact(line, hidden)), cancel, home=ctx.config.home)
         ended = str(done.exit)
         return done.exit
     finally:
@@ -104,7 +103,7 @@ def secret_values(ctx: Context, name: str) -> list[str]:
     for secret, version, hash in versions:
         body = ctx.ledger.text(hash)
         if body is not None:
-            found.append(secrets.unseal(ctx.key, name, secret, version, body))
+            found.append(secrets.unseal(secrets.key(ctx.config.home), name, secret, version, body))
     return found
 
 

@@ -9,6 +9,7 @@ from wend.leases import Leases
 from wend.ledger import Ledger
 from wend.repos import Repos
 from wend.route import Router
+from wend.route.meter import Meter
 from wend.run import Driver
 
 
@@ -37,5 +38,5 @@ class Context:
     router: Router
     repos: Repos
     leases: Leases
-    key: bytes
+    meter: Meter
     actor: Actor = PLATFORM

@@ -11,7 +11,7 @@ import logging
 import threading
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from wend import fleet, gate, secrets
@@ -19,12 +19,13 @@ from wend.build import Artifact
 from wend.context import Context
 from wend.errors import Bug, Refused, WendError
 from wend.events import Fact
+from wend.fleet import Outfit
 from wend.journal import Journal
 from wend.leases import Lease
 from wend.run import Step
 from wend.run.oneoff import run
 from wend.spec import Spec
-from wend.state import questions
+from wend.state import questions, scaling
 from wend.state.questions import App, Deploy, Release
 
 log = logging.getLogger(__name__)
@@ -67,6 +68,7 @@ def frozen_processes(made: Artifact, spec: Spec) -> dict[str, dict[str, Any]]:
             "health": (said.health or made.health) if name == "web" else None,
             "boot": said.boot,
             "grace": said.grace,
+            "scaling": asdict(said.scaling) if said.scaling else None,
         }
     return found
 
@@ -94,6 +96,7 @@ def freeze(ctx: Context, journal: Journal, wish: Wish) -> Release:
         secrets={name: {key: which[key] for key in ("version", "hash")} for name, which in wish.secrets.items()},
         env=dict(wish.spec.env),
         processes=processes,
+        declared=wish.spec.declared.kept(),
         command=wish.spec.release or wish.artifact.release,
     )
     ctx.ledger.append([made])
@@ -101,24 +104,21 @@ def freeze(ctx: Context, journal: Journal, wish: Wish) -> Release:
         return questions.release(db, journal.app, number)
 
 
-def run_release_command(
-    ctx: Context, journal: Journal, lease: Lease, release: Release, made: Artifact, env: dict[str, str]
-) -> None:
+def run_release_command(ctx: Context, journal: Journal, lease: Lease, release: Release, outfit: Outfit) -> None:
     """Run it once, with the new code and configuration, before any traffic. Raises Refused when it fails."""
     if not release.command:
         return
-    hidden = [env[name] for name in release.secrets]
     tail: list[str] = []
 
     def hear(line: str) -> None:
-        shown = secrets.redact(line, hidden)
+        shown = secrets.redact(line, outfit.values)
         tail[:] = [*tail[-(gate.TAIL - 1) :], shown]
         journal.say(f"  release | {shown}")
 
     settings = {"memory": None, "grace": 10.0}
-    box = fleet.box(release.app, release.command, settings, made, port=False, hidden=release.secrets)
+    box = fleet.box(release, release.command, settings, outfit, port=False)
     box = replace(box, limits=replace(box.limits, seconds=RELEASE_SECONDS))
-    ended = run(box, env, hear, lease.cancel, home=ctx.config.home).exit
+    ended = run(box, outfit.env, hear, lease.cancel, home=ctx.config.home).exit
     lease.check()
     if ended.code != 0 or ended.oom:
         raise gate.Sick(
@@ -126,17 +126,16 @@ def run_release_command(
         )
 
 
-def go_live(ctx: Context, journal: Journal, lease: Lease, release: Release, made: Artifact) -> None:
+def go_live(ctx: Context, journal: Journal, lease: Lease, release: Release, outfit: Outfit) -> None:
     """Start, gate, switch. Raises Sick, Conflict or Down, and then the old release serves as before."""
     app, scale = look_up(ctx, release.app)
-    env = fleet.environment(ctx, release, made)
     have = ctx.driver.status(release.app)
-    want = fleet.renumber(fleet.replicas(release, made, scale), have)
+    want = fleet.renumber(fleet.replicas(release, outfit, scale), have)
     if not want:
         raise Refused(f"{release.app} would have no process at all", "scale one up: wend scale web=1")
-    fleet.start(ctx, want, env, have)
+    fleet.start(ctx, want, outfit.env, have)
     journal.step("started", counted(want))
-    gate.wait(ctx, want, release.processes, lease, [env[name] for name in release.secrets])
+    gate.wait(ctx, want, release.processes, lease, outfit.values)
     ctx.leases.commit(lease)
     journal.step("gated", "all well")
     switch(ctx, journal, app, release)
@@ -247,7 +246,7 @@ def stop_release(ctx: Context, app: App, release: int | None) -> None:
 def look_up(ctx: Context, name: str) -> tuple[App, dict[str, int]]:
     """The app and its scale."""
     with ctx.ledger.query() as db:
-        return questions.app(db, name), questions.scale(db, name)
+        return questions.app(db, name), scaling.scale(db, name)
 
 
 def counted(want: list[Any]) -> str:

@@ -4,52 +4,78 @@ and route them."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from wend import build, secrets
+from wend import build, resources, secrets
 from wend.build import Artifact, store
 from wend.context import Context
 from wend.errors import Down
+from wend.resources import Granted
 from wend.route import Backend, Route
 from wend.run import Box, Limits, Mount, Replica, Status
 from wend.state.questions import Release
 
 MEMORY = 512 * 2**20
 PROCESSES = 512
-ALIVE = frozenset({"starting", "up", "lost"})
+ALIVE = frozenset({"starting", "up", "lost", "asleep"})
+
+
+@dataclass(frozen=True)
+class Outfit:
+    """What a release's processes are given: its files, its resources and its environment, of which the variables named
+    in `secrets` are secret."""
+
+    artifact: Artifact
+    granted: Granted
+    env: dict[str, str]
+    secrets: tuple[str, ...]
+
+    @property
+    def values(self) -> list[str]:
+        """What must never be shown."""
+        return [self.env[name] for name in self.secrets]
 
 
 # ---------------------------------------------------------------------------------------------- pure
 
 
 def wanted(settings: Mapping[str, Any], scale: int | None) -> int:
-    """How many replicas of a process type: the count set by hand, else wend.toml's, else one."""
+    """How many replicas of a process type: the count set by hand or by load, else wend.toml's, else one. (A process
+    that may sleep has one replica, which does.)"""
     if scale is not None:
         return scale
+    if settings.get("scaling"):
+        return max(1, int(settings["scaling"]["min"]))
     return 1 if settings.get("replicas") is None else int(settings["replicas"])
 
 
-def box(
-    app: str, command: str, settings: Mapping[str, Any], artifact: Artifact, port: bool, hidden: Iterable[str]
-) -> Box:
+def box(release: Release, command: str, settings: Mapping[str, Any], outfit: Outfit, port: bool) -> Box:
     """What a process of this release may see and use."""
     limits = Limits(
         memory=settings.get("memory") or MEMORY,
         pids=settings.get("processes") or PROCESSES,
         cpu=settings.get("cpu"),
     )
-    mounts = (Mount(artifact.root, "/app", "overlay"), *artifact.mounts)
-    grace = float(settings.get("grace") or 10.0)
-    return Box(command, user=app, mounts=mounts, limits=limits, port=port, grace=grace, secrets=tuple(sorted(hidden)))
+    mounts = (Mount(outfit.artifact.root, "/app", "overlay"), *outfit.artifact.mounts, *outfit.granted.mounts)
+    return Box(
+        command,
+        user=release.app,
+        mounts=mounts,
+        limits=limits,
+        port=port,
+        reach=outfit.granted.reach,
+        secrets=outfit.secrets,
+        grace=float(settings.get("grace") or 10.0),
+        naps=port and bool(settings.get("scaling")) and settings["scaling"]["min"] == 0,
+    )
 
 
-def replicas(release: Release, artifact: Artifact, scale: Mapping[str, int], only: str | None = None) -> list[Replica]:
-    """Every replica of the release (or of one process type), numbered from 1."""
+def replicas(release: Release, outfit: Outfit, scale: Mapping[str, int]) -> list[Replica]:
+    """Every replica of the release, numbered from 1."""
     found: list[Replica] = []
     for name, settings in release.processes.items():
-        if only is not None and name != only:
-            continue
-        form = box(release.app, settings["command"], settings, artifact, name == "web", release.secrets)
+        form = box(release, settings["command"], settings, outfit, name == "web")
         count = wanted(settings, scale.get(name))
         found += [Replica(release.app, release.number, name, index, form) for index in range(1, count + 1)]
     return found
@@ -117,11 +143,14 @@ def build_room(ctx: Context) -> build.Room:
     )
 
 
-def environment(ctx: Context, release: Release, made: Artifact) -> dict[str, str]:
-    """What the processes are told: the path's variables, then wend.toml's, then what people set, then ours."""
+def outfit(ctx: Context, release: Release) -> Outfit:
+    """Everything the release's processes are given. The environment: the resources' addresses, the path's variables,
+    wend.toml's, what people set, and ours; the later wins. Raises Down when retention removed the artifact."""
+    made, granted = artifact(ctx, release), resources.grant(ctx, release)
     ours = {"WEND_APP": release.app, "WEND_RELEASE": str(release.number), "WEND_COMMIT": release.commit}
     opened = secrets.open_all(ctx, release.app, release.secrets)
-    return {**(made.env or {}), **release.env, **release.config, **opened, **ours}
+    env = {**granted.env, **(made.env or {}), **release.env, **release.config, **opened, **ours}
+    return Outfit(made, granted, env, tuple(sorted({*release.secrets, *granted.secrets})))
 
 
 def start(ctx: Context, want: list[Replica], env: dict[str, str], have: Iterable[Status]) -> None:

@@ -17,7 +17,7 @@ from wend.errors import Down, NotFound, WendError
 from wend.events import Fact
 from wend.journal import FORWARD, Journal
 from wend.run import Replica, Status, Step
-from wend.state import questions
+from wend.state import questions, scaling
 from wend.state.questions import App, Deploy, Release
 
 log = logging.getLogger(__name__)
@@ -147,15 +147,14 @@ def converge(ctx: Context, name: str, wait: bool = False) -> None:
     with ctx.ledger.query() as db:
         live = questions.release(db, name, app.live)
     warm = kept(ctx, app)
-    made = fleet.artifact(ctx, live)
-    want = fleet.renumber(fleet.replicas(live, made, scale), have)
+    outfit = fleet.outfit(ctx, live)
+    want = fleet.renumber(fleet.replicas(live, outfit, scale), have)
     extra = surplus(want, have, warm)
     if not settled(want, have):
-        env = fleet.environment(ctx, live, made)
         present = {status.id for status in have if status.phase in ("starting", "up", "backoff")}
         missing = [replica for replica in want if replica.id not in present]
-        fleet.start(ctx, want, env, have)
-        gate.wait(ctx, want if wait else missing, live.processes, None, [env[name] for name in live.secrets])
+        fleet.start(ctx, want, outfit.env, have)
+        gate.wait(ctx, want if wait else missing, live.processes, None, outfit.values)
     reroute(ctx, app, warm, extra)
     stop(ctx, extra)
 
@@ -206,7 +205,7 @@ def look(ctx: Context, memory: Memory) -> list[str]:
     for status in ctx.driver.status():
         by_app.setdefault(status.app, []).append(status)
     with ctx.ledger.query() as db:
-        apps, live, scales = questions.apps(db), questions.live_releases(db), questions.scales(db)
+        apps, live, scales = questions.apps(db), questions.live_releases(db), scaling.scales(db)
     now, warm_for = time.time(), ctx.config.warm_seconds
     restless: list[str] = []
     for app in apps:

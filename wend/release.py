@@ -10,12 +10,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from wend import deploy, fleet, secrets, spec
+from wend import deploy, fleet, resources, secrets, spec
 from wend.build import Artifact, Source, engine
 from wend.context import Context
+from wend.declared import Scaling
 from wend.deploy import Wish, undone_on_failure
 from wend.errors import Conflict, Down, Invalid, NotFound, Refused, WendError
 from wend.events import Fact
+from wend.fleet import Outfit
 from wend.journal import Journal, Say
 from wend.leases import Lease
 from wend.receive import Push, check_turn
@@ -156,15 +158,16 @@ def make(ctx: Context, journal: Journal, lease: Lease, pushed: Push, wanted: Spe
 def release(ctx: Context, journal: Journal, lease: Lease, wish: Wish) -> None:
     """Freeze the wish, run its release command, and make it live."""
     frozen = deploy.freeze(ctx, journal, wish)
-    env = fleet.environment(ctx, frozen, wish.artifact)
-    deploy.run_release_command(ctx, journal, lease, frozen, wish.artifact, env)
+    resources.provide(ctx, frozen)
+    outfit = fleet.outfit(ctx, frozen)
+    deploy.run_release_command(ctx, journal, lease, frozen, outfit)
     journal.step("released", f"release {frozen.number}")
-    go(ctx, journal, lease, frozen, wish.artifact)
+    go(ctx, journal, lease, frozen, outfit)
 
 
-def go(ctx: Context, journal: Journal, lease: Lease, frozen: Release, made: Artifact) -> None:
+def go(ctx: Context, journal: Journal, lease: Lease, frozen: Release, outfit: Outfit) -> None:
     """Make a frozen release live and say so."""
-    deploy.go_live(ctx, journal, lease, frozen, made)
+    deploy.go_live(ctx, journal, lease, frozen, outfit)
     where = f"  {ctx.config.url(frozen.app)}" if "web" in frozen.processes else ""
     journal.say(f"  live in {journal.total()} ms{where}")
     deploy.finish(ctx, journal, frozen)
@@ -226,7 +229,7 @@ def redeploy(
         journal.step("built", "the live artifact", tell=False)
         frozen = deploy.freeze(ctx, journal, Wish(made, spec_of(live), live.commit, config, held))
         journal.step("released", f"release {frozen.number}")
-        go(ctx, journal, lease, frozen, made)
+        go(ctx, journal, lease, frozen, fleet.outfit(ctx, frozen))
 
 
 def spec_of(live: Release) -> Spec:
@@ -234,10 +237,14 @@ def spec_of(live: Release) -> Spec:
     code has changed."""
     fields = ("command", "replicas", "memory", "cpu", "processes", "health", "boot", "grace")
     processes = {
-        name: spec.Process(name, **{key: settings[key] for key in fields if settings.get(key) is not None})
+        name: spec.Process(
+            name,
+            scaling=Scaling(**settings["scaling"]) if settings.get("scaling") else None,
+            **{key: settings[key] for key in fields if settings.get(key) is not None},
+        )
         for name, settings in live.processes.items()
     }
-    return Spec(processes=processes, env=live.env, release=live.command)
+    return Spec(processes=processes, env=live.env, release=live.command, declared=live.declared)
 
 
 def rollback(ctx: Context, name: str, number: int | None, say: Say) -> int:
@@ -254,9 +261,9 @@ def rollback(ctx: Context, name: str, number: int | None, say: Say) -> int:
         summary = f"release {app.live} → {target.number}"
         journal = Journal.begin(ctx, name, "rollback", say, summary=summary, release=target.number)
         with undone_on_failure(ctx, journal):
-            made = fleet.artifact(ctx, target)
+            outfit = fleet.outfit(ctx, target)
             journal.step("released", f"release {target.number}, commit {target.commit[:9]}")
-            go(ctx, journal, lease, target, made)
+            go(ctx, journal, lease, target, outfit)
         with ctx.ledger.query() as db:
             newer = [questions.release(db, name, one) for one in (app.live,) if one is not None]
         if any(one.command and one.commit != target.commit for one in newer):

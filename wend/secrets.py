@@ -69,7 +69,7 @@ def put(ctx: Context, app: str, values: Mapping[str, str]) -> dict[str, dict[str
     texts: dict[str, bytes] = {}
     for name, value in values.items():
         version = 1 + max((number for other, number, _ in versions if other == name), default=0)
-        body = seal(ctx.key, app, name, version, value)
+        body = seal(key(ctx.config.home), app, name, version, value)
         texts[text_hash(body)] = body
         made[name] = {"version": version, "hash": text_hash(body)}
     facts = [
@@ -90,5 +90,5 @@ def open_all(ctx: Context, app: str, sealed: Mapping[str, Mapping[str, Any]]) ->
                 f"secret {name} v{which['version']} of {app} was erased",
                 f"set it again: wend secret set -a {app} {name}",
             )
-        opened[name] = unseal(ctx.key, app, name, which["version"], body)
+        opened[name] = unseal(key(ctx.config.home), app, name, which["version"], body)
     return opened

@@ -25,7 +25,7 @@ from typing import IO, Any
 
 import uvicorn
 
-from wend import __version__, auth, config, git, reconcile, release, secrets
+from wend import __version__, auth, config, git, reconcile, release
 from wend.config import Config
 from wend.context import Actor, Context
 from wend.errors import Conflict, Down, NotFound, Refused, WendError
@@ -37,6 +37,7 @@ from wend.ledger.sqlite import Sqlite
 from wend.receive import HookServer, Push
 from wend.repos import Repos
 from wend.route import ROUTERS
+from wend.route.meter import Meter
 from wend.run import DRIVERS
 from wend.state import SCHEMA
 from wend.state.reducers import reduce
@@ -130,7 +131,7 @@ def wire(settings: Config) -> Context:
         router=plug(ROUTERS, settings.router, home, settings.address("edge")),
         repos=Repos(home),
         leases=Leases(),
-        key=secrets.key(home),
+        meter=Meter(),
     )
 
 

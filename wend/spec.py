@@ -1,24 +1,23 @@
 """What an app says about itself: `wend.toml`, its Procfile, and the rules both must obey.
 
-`wend.example.toml` is the schema: a key that is not in it is refused with the nearest that is, and a value must be of
-the kind shown there.
+The shape is `schema.py`'s business; what is declared beside processes (canary, schedules, resources, previews) is
+`declared.py`'s.
 """
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from functools import cache
-from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
+from wend import declared
+from wend.declared import Declared, Scaling
 from wend.errors import Invalid
+from wend.schema import check_against, example
 
-FREE = frozenset({"process", "env", "hatch"})  # tables whose next key is the app's own word
 APP = re.compile(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?")
 PROCESS = re.compile(r"[a-z][a-z0-9_-]{0,29}")
 ENV = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}")
@@ -39,6 +38,7 @@ class Process:
     health: str | None = None
     boot: float = 60.0
     grace: float = 10.0
+    scaling: Scaling | None = None
 
 
 @dataclass(frozen=True)
@@ -63,66 +63,11 @@ class Spec:
     release: str | None = None
     env: Mapping[str, str] = field(default_factory=dict[str, str])
     hatches: Mapping[str, Hatch] = field(default_factory=dict[str, Hatch])
+    declared: Declared = field(default_factory=Declared)
 
     def process(self, name: str) -> Process:
         """What was said of this process type, or its defaults."""
         return self.processes.get(name) or Process(name)
-
-
-# ---------------------------------------------------------------------------------------------- the schema
-
-
-@cache
-def example() -> dict[str, Any]:
-    """The commented example, parsed."""
-    return tomllib.loads(example_text())
-
-
-def example_text() -> str:
-    """The commented example as it stands: the reference page and what `wend init` writes."""
-    return (Path(__file__).parent / "wend.example.toml").read_text(encoding="utf-8")
-
-
-def check_against(shown: Any, given: Any, at: tuple[str, ...] = ()) -> None:
-    """Refuse keys that the example does not show, and values of another kind. Raises Invalid naming key and value."""
-    where = ".".join(at) or "wend.toml"
-    if not isinstance(shown, dict):
-        check_kind(shown, given, where)
-        return
-    said = as_table(given)
-    if said is None:
-        raise Invalid(f"wend.toml: {where} = {given!r} must be a table", f"write it as [{where}]")
-    known = as_table(shown) or {}
-    for key, value in said.items():
-        if len(at) == 1 and at[0] in FREE:
-            check_against(next(iter(known.values())), value, (*at, key))
-        elif key in known:
-            check_against(known[key], value, (*at, key))
-        else:
-            raise Invalid(f"wend.toml: unknown key {'.'.join((*at, key))!r}", nearest(key, known))
-
-
-def as_table(value: Any) -> dict[str, Any] | None:
-    """A TOML table as what it is: keys are text. None for anything else."""
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else None
-
-
-def check_kind(shown: Any, given: Any, where: str) -> None:
-    """A number where a number is shown, text where text is. `memory` may also be a plain number of bytes."""
-    number = isinstance(shown, int | float)
-    fits = (
-        (isinstance(given, int | float) and not isinstance(given, bool) and abs(given) < 2**53)
-        if number
-        else isinstance(given, type(shown)) or (where.startswith("env.") and isinstance(given, int | float))
-    )
-    if not fits:
-        raise Invalid(f"wend.toml: {where} = {given!r} is not of the right kind", f"write it like {where} = {shown!r}")
-
-
-def nearest(word: str, known: Mapping[str, Any]) -> str:
-    """The hint for a mistyped key."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(sorted(known))}"
 
 
 # ---------------------------------------------------------------------------------------------- parsing
@@ -147,6 +92,7 @@ def parse(text: str | bytes | None) -> Spec:
         release=data.get("release", {}).get("command"),
         env={env_name(key): env_value(key, value) for key, value in data.get("env", {}).items()},
         hatches=hatches,
+        declared=declared.declared(data),
     )
 
 
@@ -163,7 +109,9 @@ def load(text: str | bytes) -> dict[str, Any]:
 def process(name: str, table: Mapping[str, Any]) -> Process:
     if not PROCESS.fullmatch(name):
         raise Invalid(f"wend.toml: process name {name!r} must be lower-case letters, digits, - or _, at most 30")
-    replicas = table.get("replicas")
+    said = table.get("replicas")
+    scaling = declared.scaling(name, said) if isinstance(said, dict) else None
+    replicas: Any = None if scaling else said
     if replicas is not None and not (isinstance(replicas, int) and 0 <= replicas <= 100):
         raise Invalid(f"wend.toml: process.{name}.replicas = {replicas!r} must be a whole number from 0 to 100")
     return Process(
@@ -176,6 +124,7 @@ def process(name: str, table: Mapping[str, Any]) -> Process:
         health=health(table.get("health"), name),
         boot=positive(table, name, "boot") or 60.0,
         grace=positive(table, name, "grace") or 10.0,
+        scaling=scaling,
     )
 
 

@@ -1,68 +1,95 @@
-"""The clock: looks at every app, the proxy and the disk, again and again, until told to stop."""
+"""The clocks: each looks at one side of the platform again and again, on a thread of its own, until told to stop."""
 
 from __future__ import annotations
 
 import logging
 import threading
-import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 
-from wend import reconcile, retention
+from wend import jobs, previews, reconcile, resources, retention, rollout, scaling, traffic
 from wend.context import Context
 from wend.errors import WendError
 
 log = logging.getLogger(__name__)
-LOOK = 0.25  # seconds between two looks: a process that died is noticed within this
-TIDY = 60.0
-UPKEEP = 86_400.0  # repositories are packed once a day: every push leaves one pack
 HANDS = 4  # apps mended at the same time; one that takes its whole boot time must not keep the others waiting
 
 
+@dataclass(frozen=True)
+class Clock:
+    """An act and how many seconds lie between two of it. It gets a memory of its own to keep between them."""
+
+    name: str
+    every: float
+    act: Callable[[Context], object]
+
+
+def clocks(mend: Callable[[Context], object]) -> tuple[Clock, ...]:
+    """Every clock. A process that died is noticed within the first one's time; repositories are packed once a day,
+    because every push leaves one pack."""
+    return (
+        Clock("look", 0.25, mend),
+        Clock("traffic", 0.5, traffic.sample),
+        Clock("rollout", 0.5, rollout.drive),
+        Clock("scaling", 2.0, scaling.tend),
+        Clock("jobs", 1.0, jobs.tick),
+        Clock("tidy", 60.0, retention.sweep),
+        Clock("previews", 60.0, previews.sweep),
+        Clock("trash", 300.0, resources.sweep),
+        Clock("pack", 86_400.0, retention.pack),
+    )
+
+
+@dataclass
+class Mender:
+    """Looks at every app and gives those that are not as they should be to a free hand, unless one is at it."""
+
+    memory: reconcile.Memory = field(default_factory=reconcile.Memory)
+    at_work: dict[str, Future[None]] = field(default_factory=dict[str, "Future[None]"])
+    hands: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(HANDS, thread_name_prefix="mend"))
+
+    def look(self, ctx: Context) -> None:
+        self.at_work = {name: future for name, future in self.at_work.items() if not future.done()}
+        for name in reconcile.look(ctx, self.memory):
+            if name not in self.at_work:
+                self.at_work[name] = self.hands.submit(self.tick, ctx, name)
+
+    def tick(self, ctx: Context, name: str) -> None:
+        try:
+            reconcile.tick(ctx, name, self.memory)
+        except Exception:
+            log.exception("mending %s", name)
+
+
 class Worker:
-    """One thread that looks and a few that mend; `stop` returns when they have ended."""
+    """One thread per clock; `stop` returns when they have ended."""
 
     def __init__(self, ctx: Context) -> None:
         self.ctx = ctx
         self.ended = threading.Event()
-        self.memory = reconcile.Memory()
-        self.hands = ThreadPoolExecutor(HANDS, thread_name_prefix="mend")
-        self.at_work: dict[str, Future[None]] = {}
-        self.thread = threading.Thread(target=self.loop, name="worker", daemon=True)
+        self.mender = Mender()
+        self.threads = [
+            threading.Thread(target=self.loop, args=(clock,), name=f"clock-{clock.name}", daemon=True)
+            for clock in clocks(self.mender.look)
+        ]
 
     def start(self) -> None:
-        self.thread.start()
+        for thread in self.threads:
+            thread.start()
 
     def stop(self) -> None:
         self.ended.set()
-        self.thread.join(timeout=10)
-        self.hands.shutdown(wait=False, cancel_futures=True)
+        for thread in self.threads:
+            thread.join(timeout=10)
+        self.mender.hands.shutdown(wait=False, cancel_futures=True)
 
-    def loop(self) -> None:
-        tidy, upkeep = time.monotonic() + TIDY, time.monotonic() + UPKEEP
-        while not self.ended.wait(LOOK):
+    def loop(self, clock: Clock) -> None:
+        while not self.ended.wait(clock.every):
             try:
-                self.mend(reconcile.look(self.ctx, self.memory))
-                if time.monotonic() > tidy:
-                    retention.sweep(self.ctx)
-                    tidy = time.monotonic() + TIDY
-                if time.monotonic() > upkeep:
-                    retention.pack(self.ctx)
-                    upkeep = time.monotonic() + UPKEEP
+                clock.act(self.ctx)
             except WendError as error:
-                log.error("%s (%s)", error.message, error.hint)
+                log.error("%s: %s (%s)", clock.name, error.message, error.hint)
             except Exception:
                 # One bad look must not end the watch over every app; the next look tries again.
-                log.exception("worker")
-
-    def mend(self, names: list[str]) -> None:
-        """Give each app that is not as it should be to a free hand, unless one is at it."""
-        self.at_work = {name: future for name, future in self.at_work.items() if not future.done()}
-        for name in names:
-            if name not in self.at_work:
-                self.at_work[name] = self.hands.submit(self.tick, name)
-
-    def tick(self, name: str) -> None:
-        try:
-            reconcile.tick(self.ctx, name, self.memory)
-        except Exception:
-            log.exception("mending %s", name)
+                log.exception("clock %s", clock.name)

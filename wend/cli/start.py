@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from wend import spec
+from wend import schema, spec
 from wend.cli import repo, show, site
 from wend.cli.client import Client, app_path, client
 from wend.cli.options import app_argument, dry_run_option
@@ -70,7 +70,7 @@ def init(name: str | None, show_only: bool, dry_run: bool) -> None:
     Example: wend init hello
     """
     if show_only:
-        print(spec.example_text(), end="")
+        print(schema.example_text(), end="")
         return
     top = here()
     file = top / "wend.toml"
@@ -79,7 +79,7 @@ def init(name: str | None, show_only: bool, dry_run: bool) -> None:
         show.say(f"would {'keep' if file.exists() else 'write'} {file} and point the remote `wend` at the app {name}")
         return
     if not file.exists():
-        file.write_text(commented(spec.example_text(), name), encoding="utf-8")
+        file.write_text(commented(schema.example_text(), name), encoding="utf-8")
     show.say(f"wend.toml names the app {name}")
     connect(top, name)
 

@@ -20,15 +20,18 @@ class Backend:
 
 @dataclass(frozen=True)
 class Route:
-    """Everything the proxy knows of one app: the host names it answers to, and its releases (key: release number)."""
+    """Everything the proxy knows of one app: the host names it answers to, and its releases (key: release number).
+    `sticky`: the same client address goes to the same release while the weights stay."""
 
     hosts: tuple[str, ...]
     backends: dict[int, Backend]
+    sticky: bool = False
 
 
 @dataclass(frozen=True)
 class Traffic:
-    """What the proxy saw of one release since it started: counts, and `active` requests in flight now."""
+    """What the proxy saw of one release since it started: counts, `active` requests in flight now, and `latency`: how
+    many answers took at most so many milliseconds, as (upper edge, count up to it), rising; () when there were none."""
 
     total: int = 0
     ok: int = 0
@@ -36,6 +39,7 @@ class Traffic:
     server_errors: int = 0
     connect_failures: int = 0
     active: int = 0
+    latency: tuple[tuple[float, int], ...] = ()
 
 
 class Router(Protocol):
@@ -69,6 +73,10 @@ class Router(Protocol):
 
     def stats(self, app: str) -> dict[int, Traffic]:
         """Per release in force, what the proxy saw."""
+        ...
+
+    def readings(self) -> dict[str, dict[int, Traffic]]:
+        """The stats of every app in force, in one question to the proxy."""
         ...
 
     def drain(self, app: str, release: int, seconds: float) -> bool:

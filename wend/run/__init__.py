@@ -45,6 +45,7 @@ class Box:
     `port`: the process is told `$PORT`, and may listen there and nowhere else. `reach`: "host:port" or "cidr:port"
     addresses on this machine or otherwise denied networks that it may connect to all the same.
     `secrets`: names of variables whose exact values (6 characters or more) never reach the log.
+    `naps`: it may be put to sleep, and whatever connects to its port wakes it.
     """
 
     command: str
@@ -56,6 +57,7 @@ class Box:
     reach: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
     grace: float = 10.0
+    naps: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,16 +96,16 @@ class Exit:
 
 @dataclass(frozen=True)
 class Status:
-    """A replica as it is. `phase`: starting (spawned) · up (running) · backoff (waits to restart) · stopping · exited
-    (will not come back by itself) · lost (its shim died; the process may still serve). `listens`: every port the
-    process tried to listen on. `rss` bytes, `cpu` seconds."""
+    """A replica as it is. `phase`: starting (spawned) · up (running) · asleep (its port wakes it) · backoff
+    (waits to restart) · stopping · exited (will not come back by itself) · lost (its shim died; the process may still
+    serve). `listens`: every port the process tried to listen on. `rss` bytes, `cpu` seconds."""
 
     id: str
     app: str
     release: int
     process: str
     index: int
-    phase: Literal["starting", "up", "backoff", "stopping", "exited", "lost"]
+    phase: Literal["starting", "up", "asleep", "backoff", "stopping", "exited", "lost"]
     pid: int | None = None
     port: int | None = None
     listens: tuple[int, ...] = ()
@@ -116,9 +118,9 @@ class Status:
 
 @dataclass(frozen=True)
 class Step:
-    """One thing to do, as data: `start` a replica, or `stop` the one with this id."""
+    """One thing to do, as data: `start` a replica, `stop` the one with this id, or put it to `sleep`."""
 
-    verb: Literal["start", "stop"]
+    verb: Literal["start", "stop", "sleep"]
     id: str
     replica: Replica | None = None
 
@@ -161,6 +163,10 @@ class Driver(Protocol):
     def logs(self, app: str, lines: int = 100, follow: bool = False) -> Iterator[Line]:
         """The last `lines` lines over all replicas of the app in time order, then, with `follow`, new ones; and while
         there are none, an empty line without a source every few seconds, so that whoever listens can leave."""
+        ...
+
+    def idle(self, id: str) -> bool:
+        """Whether no connection is open at the replica's port: it can be stopped without cutting anybody off."""
         ...
 
     def stop(self, app: str) -> None:

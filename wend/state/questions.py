@@ -10,13 +10,15 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from wend.declared import Declared, declared
 from wend.errors import NotFound
-from wend.state.tables import APPS, CONFIG, DEPLOYS, EXITS, RELEASES, RUNS, SCALE, SEALED, SECRETS, STEPS
+from wend.state.tables import APPS, CONFIG, DEPLOYS, EXITS, RELEASES, RUNS, SEALED, SECRETS, STEPS
 
 
 @dataclass(frozen=True)
 class App:
-    """An app: its deploy branch, and the releases that are and were live (None: not yet)."""
+    """An app: its deploy branch, and the releases that are and were live (None: not yet). A preview has a `parent`,
+    the branch `of_branch` of it, and an end, `expires_at` (Unix microseconds)."""
 
     name: str
     branch: str
@@ -26,12 +28,15 @@ class App:
     live: int | None
     previous: int | None
     live_at: int | None
+    parent: str | None = None
+    of_branch: str | None = None
+    expires_at: int | None = None
 
 
 @dataclass(frozen=True)
 class Release:
     """A release as frozen: `processes` maps a process type to its settings, `env` is what path and wend.toml set,
-    `config` and `secrets` what people set (secrets: name → {version, hash})."""
+    `config` and `secrets` what people set (secrets: name → {version, hash}); `declared` is wend.toml's rest."""
 
     app: str
     number: int
@@ -43,6 +48,7 @@ class Release:
     secrets: Mapping[str, Mapping[str, Any]]
     env: Mapping[str, str]
     processes: Mapping[str, Mapping[str, Any]]
+    declared: Declared
     command: str | None
     created_at: int
     created_by: str
@@ -106,7 +112,9 @@ def releases(db: Connection, name: str, limit: int = 50) -> list[Release]:
 
 def as_release(row: Mapping[Any, Any]) -> Release:
     plain = {key: value for key, value in row.items() if not key.endswith("_json")}
-    return Release(**plain, **{key[:-5]: json.loads(value) for key, value in row.items() if key.endswith("_json")})
+    tables = {key[:-5]: json.loads(value) for key, value in row.items() if key.endswith("_json")}
+    kept = declared(tables.pop("declared"))
+    return Release(**plain, **tables, declared=kept)
 
 
 def next_release(db: Connection, name: str) -> int:
@@ -161,12 +169,6 @@ def sealed_versions(db: Connection, name: str) -> list[tuple[str, int, str]]:
     return [(row.name, row.version, row.hash) for row in db.execute(query)]
 
 
-def scale(db: Connection, name: str) -> dict[str, int]:
-    """Replica counts set by hand, by process type."""
-    rows = db.execute(sa.select(SCALE.c.process, SCALE.c.replicas).where(SCALE.c.app == name))
-    return {row.process: row.replicas for row in rows}
-
-
 def runs(db: Connection, name: str, limit: int = 20) -> list[dict[str, Any]]:
     """One-off commands, newest first."""
     query = sa.select(RUNS).where(RUNS.c.app == name).order_by(RUNS.c.started_at.desc()).limit(limit)
@@ -193,11 +195,3 @@ def latest_deploys(db: Connection) -> dict[str, Deploy]:
     )
     query = sa.select(DEPLOYS).join(APPS, DEPLOYS.c.id == last.correlate(APPS).scalar_subquery())
     return {row["app"]: as_deploy(row) for row in db.execute(query).mappings()}
-
-
-def scales(db: Connection) -> dict[str, dict[str, int]]:
-    """Every app's replica counts set by hand, by app."""
-    found: dict[str, dict[str, int]] = {}
-    for row in db.execute(sa.select(SCALE)).mappings():
-        found.setdefault(row["app"], {})[row["process"]] = row["replicas"]
-    return found

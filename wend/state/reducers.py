@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from wend.events import Event
-from wend.state.tables import APPS, CONFIG, DEPLOYS, EXITS, RELEASES, RUNS, SCALE, SEALED, SECRETS, STEPS, TOKENS
+from wend.state import canaries, jobs, resources, scaling
+from wend.state.tables import APPS, CONFIG, DEPLOYS, EXITS, META, RELEASES, RUNS, SEALED, SECRETS, STEPS, TOKENS
 
 
 def reduce(connection: Connection, event: Event) -> None:
@@ -22,19 +23,25 @@ def reduce(connection: Connection, event: Event) -> None:
 
 def app_created(db: Connection, event: Event) -> None:
     row = {"name": event.app, "branch": event.data.get("branch", "main"), "team": event.team}
+    row |= {key: event.data.get(key) for key in ("parent", "of_branch", "expires_at")}
     db.execute(sa.insert(APPS), {**row, "created_at": event.at, "created_by": event.actor})
 
 
 def app_destroyed(db: Connection, event: Event) -> None:
     deploys = sa.select(DEPLOYS.c.id).where(DEPLOYS.c.app == event.app)
     db.execute(sa.delete(STEPS).where(STEPS.c.deploy.in_(deploys)))
-    for table in (DEPLOYS, RELEASES, CONFIG, SECRETS, SEALED, SCALE, RUNS, EXITS):
-        db.execute(sa.delete(table).where(table.c.app == event.app))
+    for table in META.sorted_tables:
+        if "app" in table.c and not table.info["outlives"]:
+            db.execute(sa.delete(table).where(table.c.app == event.app))
     db.execute(sa.delete(APPS).where(APPS.c.name == event.app))
 
 
 def branch_set(db: Connection, event: Event) -> None:
     db.execute(sa.update(APPS).where(APPS.c.name == event.app).values(branch=event.data["branch"]))
+
+
+def preview_renewed(db: Connection, event: Event) -> None:
+    db.execute(sa.update(APPS).where(APPS.c.name == event.app).values(expires_at=event.data["expires_at"]))
 
 
 def team_set(db: Connection, event: Event) -> None:
@@ -78,6 +85,7 @@ def release_created(db: Connection, event: Event) -> None:
     data = event.data
     row = {key: data[key] for key in ("deploy", "artifact", "path", "commit")}
     row |= {f"{key}_json": json.dumps(data[key], sort_keys=True) for key in ("config", "secrets", "env", "processes")}
+    row["declared_json"] = json.dumps(data.get("declared", {}), sort_keys=True)
     row |= {"app": event.app, "number": data["release"], "command": data.get("command")}
     db.execute(sa.insert(RELEASES), {**row, "created_at": event.at, "created_by": event.actor})
     db.execute(sa.update(DEPLOYS).where(DEPLOYS.c.id == data["deploy"]).values(release=data["release"]))
@@ -92,6 +100,7 @@ def release_went_live(db: Connection, event: Event) -> None:
     db.execute(sa.update(RELEASES).where(mine).values(live_at=event.at))
     db.execute(sa.update(DEPLOYS).where(DEPLOYS.c.id == event.data["deploy"]).values(state="live", release=release))
     row = db.execute(sa.select(RELEASES).where(mine)).mappings().one()
+    scaling.fit(db, event, json.loads(row["processes_json"]))
     replace_config(db, event, json.loads(row["config_json"]), json.loads(row["secrets_json"]))
 
 
@@ -147,13 +156,6 @@ def release_retired(db: Connection, event: Event) -> None:
     db.execute(sa.update(RELEASES).where(mine).values(retired_at=event.at))
 
 
-def scaled(db: Connection, event: Event) -> None:
-    process = event.data["process"]
-    db.execute(sa.delete(SCALE).where(SCALE.c.app == event.app, SCALE.c.process == process))
-    row = {"app": event.app, "process": process, "replicas": event.data["replicas"]}
-    db.execute(sa.insert(SCALE), {**row, "at": event.at, "actor": event.actor})
-
-
 def replica_exited(db: Connection, event: Event) -> None:
     row = {key: event.data[key] for key in ("release", "process", "cause")}
     db.execute(sa.insert(EXITS), {**row, "seq": event.seq, "app": event.app, "at": event.at})
@@ -188,6 +190,7 @@ REDUCERS: dict[str, Callable[[Connection, Event], None]] = {
         branch_set,
         config_changed,
         deploy_failed,
+        preview_renewed,
         deploy_finished,
         deploy_started,
         deploy_step_reached,
@@ -197,11 +200,14 @@ REDUCERS: dict[str, Callable[[Connection, Event], None]] = {
         replica_exited,
         run_finished,
         run_started,
-        scaled,
         secret_changed,
         secret_sealed,
         token_created,
         team_set,
         token_revoked,
+        *canaries.REDUCERS,
+        *jobs.REDUCERS,
+        *resources.REDUCERS,
+        *scaling.REDUCERS,
     )
 }

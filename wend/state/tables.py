@@ -7,8 +7,9 @@ import sqlalchemy as sa
 META = sa.MetaData()
 
 
-def table(name: str, *columns: sa.Column[object] | sa.Index) -> sa.Table:
-    return sa.Table(name, META, *columns)
+def table(name: str, *columns: sa.Column[object] | sa.Index, outlives: bool = False) -> sa.Table:
+    """A table of the state. Rows with an `app` go when the app is destroyed, unless the table `outlives` it."""
+    return sa.Table(name, META, *columns, info={"outlives": outlives})
 
 
 def text(name: str, key: bool = False, null: bool = False) -> sa.Column[object]:
@@ -29,6 +30,9 @@ APPS = table(
     number("live", null=True),
     number("previous", null=True),
     number("live_at", null=True),
+    text("parent", null=True),
+    text("of_branch", null=True),
+    number("expires_at", null=True),
 )
 RELEASES = table(
     "releases",
@@ -42,6 +46,7 @@ RELEASES = table(
     text("secrets_json"),
     text("env_json"),
     text("processes_json"),
+    text("declared_json"),
     text("command", null=True),
     number("created_at"),
     text("created_by"),

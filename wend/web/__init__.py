@@ -7,6 +7,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
+from wend import secrets
 from wend.context import Context
 from wend.ledger.chain import Signer
 from wend.web import api, pages
@@ -21,7 +22,7 @@ GIT = {"git-receive-pack": "app.push", "git-upload-pack": "app.read", "info/refs
 def app(ctx: Context, git_routes: list[Route], signer: Signer) -> Starlette:
     """The ASGI app. `state.verbs` names the verb behind every method and path; the git door asks for its own, which
     depend on what git wants to do."""
-    web = Web(ctx, signer, Sessions(ctx.key), Streams(), Renderer(), CapacityLimiter(THREADS))
+    web = Web(ctx, signer, Sessions(secrets.key(ctx.config.home)), Streams(), Renderer(), CapacityLimiter(THREADS))
     addresses = [*api.ADDRESSES, *pages.ADDRESSES]
     made = Starlette(routes=[*routes(web, addresses), *git_routes], exception_handlers={HTTPException: unrouted(web)})
     made.state.verbs = {(address.method, address.path): address.verb for address in addresses} | git_verbs(git_routes)

@@ -13,7 +13,7 @@ from wend import __version__, apps, auth, fleet, paths
 from wend.context import Context
 from wend.errors import Refused
 from wend.run import Line, Status
-from wend.state import questions
+from wend.state import questions, scaling
 from wend.state.questions import App, Deploy, Release
 
 Found = dict[str, Any]
@@ -89,7 +89,7 @@ def all_apps(ctx: Context) -> list[Found]:
     """Every app that the actor may see, by name."""
     with ctx.ledger.query() as db:
         found, live = questions.apps(db), questions.live_releases(db)
-        last, scales = questions.latest_deploys(db), questions.scales(db)
+        last, scales = questions.latest_deploys(db), scaling.scales(db)
     have: dict[str, list[Status]] = {}
     for one in ctx.driver.status():
         have.setdefault(one.app, []).append(one)
@@ -112,7 +112,7 @@ def one_app(ctx: Context, name: str, base: str) -> Found:
     with ctx.ledger.query() as db:
         app = questions.app(db, name)
         releases, deploys = questions.releases(db, name, 20), questions.deploys(db, name, limit=20)
-        exits, runs, scale = questions.exits(db, name), questions.runs(db, name), questions.scale(db, name)
+        exits, runs, scale = questions.exits(db, name), questions.runs(db, name), scaling.scale(db, name)
         live = questions.release(db, name, app.live) if app.live is not None else None
     have = apps.ps(ctx, name)
     return {

@@ -7,7 +7,7 @@ from wend.context import Context
 from wend.errors import Invalid, NotFound
 from wend.journal import Say
 from wend.release import Change
-from wend.state import questions
+from wend.state import questions, scaling
 
 
 def change(ctx: Context, name: str, wanted: Change, say: Say) -> None:
@@ -46,7 +46,7 @@ def scale(ctx: Context, name: str, counts: dict[str, int], say: Say) -> None:
     """Replica counts. Raises what the act would."""
     live = apps.live_release(ctx, name)
     with ctx.ledger.query() as db:
-        now = questions.scale(db, name)
+        now = scaling.scale(db, name)
     for process, count in counts.items():
         if process not in live.processes:
             raise NotFound(f"{name} has no process {process!r}", f"it has: {', '.join(live.processes)}")
