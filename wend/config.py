@@ -65,6 +65,11 @@ class Config:
         port = self.address("edge")[1]
         return f"http://{app}.{self.domain}" + ("" if port == 80 else f":{port}")
 
+    @property
+    def portal(self) -> str:
+        """Where the portal answers, as seen from this machine."""
+        return f"http://{self.listen}"
+
 
 def default_home() -> Path:
     """`WEND_HOME`, else `~/.wend`."""

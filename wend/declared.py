@@ -16,6 +16,7 @@ from wend.errors import Invalid
 
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,29}")
 MOST = 100
+AUTO_STEPS = (5, 25, 50)  # percent
 RESOURCES = ("postgres", "redis", "volume")
 CANNOT_TELL = ("pause", "promote", "rollback")
 OVERLAPS = ("skip", "allow", "replace")

@@ -14,15 +14,16 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from wend import fleet, gate, secrets
+from wend import fleet, gate, rollout, secrets
 from wend.build import Artifact
 from wend.context import Context
+from wend.declared import Canary as Policy
 from wend.errors import Bug, Refused, WendError
 from wend.events import Fact
 from wend.fleet import Outfit
 from wend.journal import Journal
 from wend.leases import Lease
-from wend.run import Step
+from wend.run import Replica, Step
 from wend.run.oneoff import run
 from wend.spec import Spec
 from wend.state import questions, scaling
@@ -73,11 +74,6 @@ def frozen_processes(made: Artifact, spec: Spec) -> dict[str, dict[str, Any]]:
     return found
 
 
-def keep_running(app: App, release: int) -> set[int]:
-    """The releases whose processes stay when `release` goes live: itself, and the one before, warm."""
-    return {number for number in (release, app.live if app.live != release else app.previous) if number is not None}
-
-
 # ---------------------------------------------------------------------------------------------- acts
 
 
@@ -126,40 +122,43 @@ def run_release_command(ctx: Context, journal: Journal, lease: Lease, release: R
         )
 
 
-def go_live(ctx: Context, journal: Journal, lease: Lease, release: Release, outfit: Outfit) -> None:
+def go_live(
+    ctx: Context, journal: Journal, lease: Lease, release: Release, outfit: Outfit, watched: Policy | None = None
+) -> None:
     """Start, gate, switch. Raises Sick, Conflict or Down, and then the old release serves as before."""
-    app, scale = look_up(ctx, release.app)
-    have = ctx.driver.status(release.app)
-    want = fleet.renumber(fleet.replicas(release, outfit, scale), have)
-    if not want:
-        raise Refused(f"{release.app} would have no process at all", "scale one up: wend scale web=1")
-    fleet.start(ctx, want, outfit.env, have)
+    want = start(ctx, release, outfit)
     journal.step("started", counted(want))
     gate.wait(ctx, want, release.processes, lease, outfit.values)
     ctx.leases.commit(lease)
     journal.step("gated", "all well")
-    switch(ctx, journal, app, release)
+    rollout.switch(ctx, journal, release, watched)
 
 
-def switch(ctx: Context, journal: Journal, app: App, release: Release) -> None:
-    """Change the route, then record it; when it cannot be recorded, the route goes back."""
-    before = ctx.router.get(app.name)
-    have = ctx.driver.status(app.name)
-    old = {status.release for status in have} - {release.number}
-    busy = (
-        {number for number, seen in ctx.router.stats(app.name).items() if seen.active} & old if before else set[int]()
-    )
-    warm = keep_running(app, release.number) | busy
-    route = fleet.route(fleet.hosts(ctx, app.name), have, release.number, warm)
-    previous = app.live if app.live != release.number else app.previous
-    ctx.router.set(app.name, route)
-    live = journal.fact("release_went_live", release=release.number, previous=previous)
-    try:
-        journal.step("live", ctx.config.url(app.name), with_facts=[live], tell=False)
-    except WendError:
-        if before:
-            ctx.router.set(app.name, before)
-        raise
+def go_canary(
+    ctx: Context, journal: Journal, lease: Lease, release: Release, outfit: Outfit, steps: tuple[int, ...]
+) -> None:
+    """Start and gate the release's web processes and give them a share. Its workers wait until it is promoted: two
+    releases must not take jobs from the same queue. Raises like `go_live`."""
+    want = start(ctx, release, outfit, only="web")
+    journal.step("started", counted(want))
+    gate.wait(ctx, want, release.processes, lease, outfit.values)
+    ctx.leases.commit(lease)
+    rollout.begin(ctx, journal, release, release.declared.canary, steps)
+    with ctx.ledger.query() as db:
+        land(ctx, questions.deploy(db, journal.id))
+
+
+def start(ctx: Context, release: Release, outfit: Outfit, only: str | None = None) -> list[Replica]:
+    """Start what of the release is not there yet (of one process type, or of all). Raises Refused when it would be
+    nothing at all."""
+    _, scale = look_up(ctx, release.app)
+    have = ctx.driver.status(release.app)
+    every = [replica for replica in fleet.replicas(release, outfit, scale) if only in (None, replica.process)]
+    want = fleet.renumber(every, have)
+    if not want:
+        raise Refused(f"{release.app} would have no process at all", "scale one up: wend scale web=1")
+    fleet.start(ctx, want, outfit.env, have)
+    return want
 
 
 def finish(ctx: Context, journal: Journal, release: Release) -> None:
@@ -167,7 +166,7 @@ def finish(ctx: Context, journal: Journal, release: Release) -> None:
     with ctx.ledger.query() as db:
         deploy, app = questions.deploy(db, journal.id), questions.app(db, release.app)
     land(ctx, deploy)
-    keep = keep_running(app, release.number)
+    keep = rollout.keep_running(app, release.number)
     route = ctx.router.get(app.name)
     for status in ctx.driver.status(app.name):
         older = status.release != release.number

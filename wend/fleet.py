@@ -105,15 +105,26 @@ def endpoints(have: Iterable[Status], release: int) -> tuple[tuple[str, int], ..
     return tuple(("127.0.0.1", status.port) for status in web if status.phase in ALIVE and status.port)
 
 
-def route(hosts: tuple[str, ...], have: list[Status], live: int | None, warm: Iterable[int]) -> Route:
-    """All traffic to `live`; the `warm` ones known to the proxy, without traffic."""
-    backends = {number: Backend(0, endpoints(have, number)) for number in warm if number != live}
+def route(
+    hosts: tuple[str, ...],
+    have: list[Status],
+    live: int | None,
+    warm: Iterable[int],
+    share: tuple[int, int] | None = None,
+    sticky: bool = False,
+) -> Route:
+    """All traffic to `live`, but the `share` (release, percent) of a canary that is there; the `warm` ones known to the
+    proxy, without traffic."""
+    known = {number: endpoints(have, number) for number in {*warm, *([share[0]] if share else [])}}
+    weights: dict[int, int] = {}
     if live is not None:
-        found = endpoints(have, live)
-        backends[live] = Backend(100 if found else 0, found)
-    return Route(
-        hosts, {number: backend for number, backend in backends.items() if backend.endpoints or number == live}
-    )
+        known[live] = endpoints(have, live)
+        taken = share[1] if share and known[share[0]] and known[live] else 0
+        weights = {live: 100 - taken if known[live] else 0} | ({share[0]: taken} if share else {})
+    backends = {
+        number: Backend(weights.get(number, 0), found) for number, found in known.items() if found or number == live
+    }
+    return Route(hosts, backends, sticky=sticky and share is not None)
 
 
 # ---------------------------------------------------------------------------------------------- acts

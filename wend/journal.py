@@ -22,6 +22,7 @@ STEPS: dict[str, str] = {
     "released": "the release is frozen and its release command has run",
     "started": "every new process is started",
     "gated": "every new process is well",
+    "canary": "a share of the traffic goes to the release, and the judge looks on",
     "live": "the proxy sends traffic to the release",
     "drained": "the release before has no request in flight",
     "done": "nothing is left to do",

@@ -106,4 +106,4 @@ class Leases:
             self.changed.notify_all()
 
 
-URGENT = frozenset({"push", "rollback"})
+URGENT = frozenset({"push", "rollback", "canary"})

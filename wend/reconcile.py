@@ -11,16 +11,19 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from wend import deploy, fleet, gate
+from sqlalchemy import Connection
+
+from wend import deploy, fleet, gate, rollout
 from wend.context import Context
 from wend.errors import Down, NotFound, WendError
 from wend.events import Fact
 from wend.journal import FORWARD, Journal
 from wend.run import Replica, Status, Step
-from wend.state import questions, scaling
+from wend.state import canaries, questions, scaling
 from wend.state.questions import App, Deploy, Release
 
 log = logging.getLogger(__name__)
+PRESENT = frozenset({"starting", "up", "asleep", "backoff"})  # there, or coming back by itself
 
 
 @dataclass
@@ -53,18 +56,25 @@ def surplus(want: Iterable[Replica], have: Iterable[Status], warm: Collection[in
 
 
 def calm(
-    app: App, live: Release | None, scale: Mapping[str, int], have: Iterable[Status], now: float, warm_for: float
+    app: App,
+    live: Release | None,
+    trial: Release | None,
+    scale: Mapping[str, int],
+    have: Iterable[Status],
+    now: float,
+    warm_for: float,
 ) -> bool:
-    """Whether an app runs just what it should, by name and number alone (cheap: nothing is opened or asked)."""
-    found = Counter(
-        (status.release, status.process) for status in have if status.phase in ("starting", "up", "backoff")
-    )
+    """Whether an app runs just what it should, by name and number alone (cheap: nothing is opened or asked). `trial`:
+    the release that is a canary, of which only web runs."""
+    found = Counter((status.release, status.process) for status in have if status.phase in PRESENT)
     if sum(found.values()) != len(list(have)):
         return False
     wanted = Counter[tuple[int, str]]()
     if live is not None:
         for name, settings in live.processes.items():
             wanted[live.number, name] = fleet.wanted(settings, scale.get(name))
+    if trial is not None:
+        wanted[trial.number, "web"] = fleet.wanted(trial.processes["web"], scale.get("web"))
     spare = found - wanted
     warm = app.previous if is_warm(app, now, warm_for) else None
     return not wanted - found and all((number, process) == (warm, "web") for number, process in spare)
@@ -73,7 +83,7 @@ def calm(
 def settled(want: Iterable[Replica], have: Iterable[Status]) -> bool:
     """Whether every wanted replica is there (up, or restarting by itself)."""
     phases = {status.id: status.phase for status in have}
-    return all(phases.get(replica.id) in ("starting", "up", "backoff") for replica in want)
+    return all(phases.get(replica.id) in PRESENT for replica in want)
 
 
 # ---------------------------------------------------------------------------------------------- recovery
@@ -99,7 +109,10 @@ def recover(ctx: Context) -> None:
 
 
 def resume(ctx: Context, found: Deploy) -> None:
-    """Continue a deploy whose new release was well; undo any other."""
+    """Continue a deploy whose new release was well; undo any other. A canary goes on as it is."""
+    with ctx.ledger.query() as db:
+        if any(row.mode == "canary" and row.under_way for row in canaries.of_deploy(db, found.id)):
+            return
     journal = Journal(ctx, found.app, found.id, log.info)
     journal.reached = found.step
     with ctx.leases.hold(found.app, "recovery") as lease:
@@ -108,10 +121,10 @@ def resume(ctx: Context, found: Deploy) -> None:
             deploy.abandon(ctx, journal, error)
             return
         with ctx.ledger.query() as db:
-            app, release = questions.app(db, found.app), questions.release(db, found.app, found.release)
+            release = questions.release(db, found.app, found.release)
         if found.state == "running":
             ctx.leases.commit(lease)
-            deploy.switch(ctx, journal, app, release)
+            rollout.switch(ctx, journal, release, None)
         deploy.finish(ctx, journal, release)
 
 
@@ -146,36 +159,53 @@ def converge(ctx: Context, name: str, wait: bool = False) -> None:
         return
     with ctx.ledger.query() as db:
         live = questions.release(db, name, app.live)
+        trial = on_trial(db, name)
     warm = kept(ctx, app)
-    outfit = fleet.outfit(ctx, live)
-    want = fleet.renumber(fleet.replicas(live, outfit, scale), have)
+    want = bring(ctx, live, scale, have, wait)
+    if trial:
+        want += bring(ctx, trial, {"web": scale["web"]} if "web" in scale else {}, have, wait, only="web")
     extra = surplus(want, have, warm)
-    if not settled(want, have):
-        present = {status.id for status in have if status.phase in ("starting", "up", "backoff")}
-        missing = [replica for replica in want if replica.id not in present]
-        fleet.start(ctx, want, outfit.env, have)
-        gate.wait(ctx, want if wait else missing, live.processes, None, outfit.values)
-    reroute(ctx, app, warm, extra)
+    rollout.reroute(ctx, name, warm, {status.id for status in extra})
     stop(ctx, extra)
 
 
+def bring(
+    ctx: Context,
+    release: Release,
+    scale: Mapping[str, int],
+    have: list[Status],
+    wait: bool,
+    only: str | None = None,
+) -> list[Replica]:
+    """Start and gate what the release lacks; everything it should have."""
+    outfit = fleet.outfit(ctx, release)
+    every = [replica for replica in fleet.replicas(release, outfit, scale) if only in (None, replica.process)]
+    want = fleet.renumber(every, have)
+    if not settled(want, have):
+        present = {status.id for status in have if status.phase in PRESENT}
+        missing = [replica for replica in want if replica.id not in present]
+        fleet.start(ctx, want, outfit.env, have)
+        gate.wait(ctx, want if wait else missing, release.processes, None, outfit.values)
+    return want
+
+
+def on_trial(db: Connection, name: str) -> Release | None:
+    """The release that is the app's canary now."""
+    row = rollout.under_way(canaries.running(db, name))
+    return questions.release(db, name, row.release) if row else None
+
+
 def kept(ctx: Context, app: App) -> set[int]:
-    """The older releases whose web processes stay: the one before while it is warm, and any that still answers
-    requests from before the switch, for as long as those may take."""
+    """The other releases whose web processes stay: the one before while it is warm, and any that still answers
+    requests from before the route changed, for as long as those may take."""
     now = time.time()
     warm = {app.previous} if is_warm(app, now, ctx.config.warm_seconds) and app.previous else set[int]()
-    if app.live_at and now - app.live_at / 1e6 < ctx.config.drain_seconds:
+    with ctx.ledger.query() as db:
+        last = canaries.recent(db, app.name, 1)
+    turned = max(app.live_at or 0, *(row.ended_at or 0 for row in last), 0)
+    if now - turned / 1e6 < ctx.config.drain_seconds:
         warm |= {number for number, seen in ctx.router.stats(app.name).items() if seen.active and number != app.live}
     return warm
-
-
-def reroute(ctx: Context, app: App, warm: Collection[int], extra: list[Status]) -> None:
-    """Point the proxy at what stays, when that differs from where it points."""
-    going = {status.id for status in extra}
-    stays = [status for status in ctx.driver.status(app.name) if status.id not in going]
-    route = fleet.route(fleet.hosts(ctx, app.name), stays, app.live, warm)
-    if ctx.router.get(app.name) != route:
-        ctx.router.set(app.name, route)
 
 
 def stop(ctx: Context, extra: list[Status]) -> None:
@@ -206,11 +236,13 @@ def look(ctx: Context, memory: Memory) -> list[str]:
         by_app.setdefault(status.app, []).append(status)
     with ctx.ledger.query() as db:
         apps, live, scales = questions.apps(db), questions.live_releases(db), scaling.scales(db)
+        trials = {row.app: on_trial(db, row.app) for row in canaries.running(db)}
     now, warm_for = time.time(), ctx.config.warm_seconds
     restless: list[str] = []
     for app in apps:
         have = by_app.get(app.name, [])
         record_exits(ctx, have, memory)
-        if not calm(app, live.get(app.name), scales.get(app.name, {}), have, now, warm_for):
+        shares = live.get(app.name), trials.get(app.name)
+        if not calm(app, *shares, scales.get(app.name, {}), have, now, warm_for):
             restless.append(app.name)
     return restless

@@ -5,12 +5,13 @@ Facts: app_created, config_changed, secret_changed, and those of a deploy.
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from wend import deploy, fleet, resources, secrets, spec
+from wend import declared, deploy, fleet, resources, rollout, secrets, spec
 from wend.build import Artifact, Source, engine
 from wend.context import Context
 from wend.declared import Scaling
@@ -21,9 +22,12 @@ from wend.fleet import Outfit
 from wend.journal import Journal, Say
 from wend.leases import Lease
 from wend.receive import Push, check_turn
+from wend.rollout import Asked
 from wend.spec import Spec
-from wend.state import questions
+from wend.state import canaries, questions
 from wend.state.questions import App, Release
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -79,11 +83,29 @@ def earlier(app: App, releases: Iterable[Release]) -> Release:
     )
 
 
+def asked_of(options: Mapping[str, str]) -> Asked:
+    """What a push asks for: `-o canary`, `-o canary=5,25`, `-o canary=off`. None: what wend.toml says. Raises
+    Invalid."""
+    if "canary" not in options:
+        return None
+    return read_steps(options["canary"]) if options["canary"] else declared.AUTO_STEPS
+
+
+def read_steps(text: str) -> Asked:
+    """ "5,25,50" as steps; "auto" and "off" as they are. Raises Invalid."""
+    words = [word.strip() for word in text.split(",")]
+    return declared.steps(
+        text if text in ("auto", "off") else [int(word) if word.isdecimal() else word for word in words]
+    )
+
+
 # ---------------------------------------------------------------------------------------------- acts
 
 
 def push(ctx: Context, pushed: Push, say: Say) -> None:
-    """Build and deploy what was pushed. Returns when it is live; raises what the push is to be refused with."""
+    """Build and deploy what was pushed. Returns when it is live or has its first share of the traffic; raises what the
+    push is to be refused with."""
+    asked = asked_of(pushed.options)
     with ctx.leases.hold(pushed.app, "push", urgent=True) as lease:
         check_turn(ctx.repos, pushed)
         branch = pushed.ref.removeprefix("refs/heads/")
@@ -101,7 +123,7 @@ def push(ctx: Context, pushed: Push, say: Say) -> None:
             made = make(ctx, journal, lease, pushed, wanted)
             with ctx.ledger.query() as db:
                 config, held = questions.config(db, pushed.app), questions.secrets(db, pushed.app)
-            release(ctx, journal, lease, Wish(made, wanted, pushed.new, config, held))
+            release(ctx, journal, lease, Wish(made, wanted, pushed.new, config, held), asked)
 
 
 def branch_facts(ctx: Context, name: str, branch: str) -> list[Fact]:
@@ -155,19 +177,33 @@ def make(ctx: Context, journal: Journal, lease: Lease, pushed: Push, wanted: Spe
     return made
 
 
-def release(ctx: Context, journal: Journal, lease: Lease, wish: Wish) -> None:
-    """Freeze the wish, run its release command, and make it live."""
+def release(ctx: Context, journal: Journal, lease: Lease, wish: Wish, asked: Asked) -> None:
+    """Freeze the wish, run its release command, and make it live or a canary."""
     frozen = deploy.freeze(ctx, journal, wish)
     resources.provide(ctx, frozen)
     outfit = fleet.outfit(ctx, frozen)
     deploy.run_release_command(ctx, journal, lease, frozen, outfit)
     journal.step("released", f"release {frozen.number}")
-    go(ctx, journal, lease, frozen, outfit)
+    go(ctx, journal, lease, frozen, outfit, rollout.steps(ctx, frozen, asked, say=journal.say))
 
 
-def go(ctx: Context, journal: Journal, lease: Lease, frozen: Release, outfit: Outfit) -> None:
-    """Make a frozen release live and say so."""
-    deploy.go_live(ctx, journal, lease, frozen, outfit)
+def go(
+    ctx: Context,
+    journal: Journal,
+    lease: Lease,
+    frozen: Release,
+    outfit: Outfit,
+    steps: tuple[int, ...] = (),
+    watched: bool = True,
+) -> None:
+    """Make a frozen release live, or with `steps` a canary, and say so."""
+    if steps:
+        deploy.go_canary(ctx, journal, lease, frozen, outfit, steps)
+        journal.say(f"  canary in {journal.total()} ms: {' → '.join(map(str, (*steps, 100)))} % of the requests")
+        journal.say(f"  watch it: wend canary {frozen.app}, or {ctx.config.portal}/deploys/{journal.id}")
+        return
+    policy = frozen.declared.canary
+    deploy.go_live(ctx, journal, lease, frozen, outfit, policy if watched and policy.watch else None)
     where = f"  {ctx.config.url(frozen.app)}" if "web" in frozen.processes else ""
     journal.say(f"  live in {journal.total()} ms{where}")
     deploy.finish(ctx, journal, frozen)
@@ -189,7 +225,11 @@ def change_config(ctx: Context, name: str, change: Change, say: Say) -> None:
     with ctx.leases.hold(name, change.summary()) as lease:
         with ctx.ledger.query() as db:
             app, config, held = questions.app(db, name), questions.config(db, name), questions.secrets(db, name)
+            under_way = rollout.under_way(canaries.running(db, name))
         check_change(change, config, held)
+        if under_way:
+            hint = f"end it first: wend promote {name}, or wend abort {name}"
+            raise Conflict(f"release {under_way.release} is a canary, and has its own configuration", hint)
         fresh: Mapping[str, Any] = secrets.put(ctx, name, change.values) if change.secret else change.values
         if app.live is None:
             keep_for_later(ctx, name, change, fresh)
@@ -248,7 +288,12 @@ def spec_of(live: Release) -> Spec:
 
 
 def rollback(ctx: Context, name: str, number: int | None, say: Say) -> int:
-    """Make an earlier release live again, artifact and configuration together; its number."""
+    """Make an earlier release live again, artifact and configuration together; its number. While a canary is under way
+    and no number is given, the release to go back to is the one that still serves: the canary ends."""
+    with ctx.ledger.query() as db:
+        canary_now = rollout.under_way(canaries.running(db, name))
+    if canary_now and number is None:
+        return rollout.abort(ctx, name, say)
     with ctx.leases.hold(name, "rollback", urgent=True) as lease:
         with ctx.ledger.query() as db:
             app = questions.app(db, name)
@@ -263,7 +308,7 @@ def rollback(ctx: Context, name: str, number: int | None, say: Say) -> int:
         with undone_on_failure(ctx, journal):
             outfit = fleet.outfit(ctx, target)
             journal.step("released", f"release {target.number}, commit {target.commit[:9]}")
-            go(ctx, journal, lease, target, outfit)
+            go(ctx, journal, lease, target, outfit, watched=False)
         with ctx.ledger.query() as db:
             newer = [questions.release(db, name, one) for one in (app.live,) if one is not None]
         if any(one.command and one.commit != target.commit for one in newer):

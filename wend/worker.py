@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from wend import jobs, previews, reconcile, resources, retention, rollout, scaling, traffic
+from wend import jobs, previews, reconcile, resources, retention, scaling, traffic
 from wend.context import Context
 from wend.errors import WendError
 
@@ -31,7 +31,6 @@ def clocks(mend: Callable[[Context], object]) -> tuple[Clock, ...]:
     return (
         Clock("look", 0.25, mend),
         Clock("traffic", 0.5, traffic.sample),
-        Clock("rollout", 0.5, rollout.drive),
         Clock("scaling", 2.0, scaling.tend),
         Clock("jobs", 1.0, jobs.tick),
         Clock("tidy", 60.0, retention.sweep),
