@@ -59,5 +59,10 @@ class FakeRouter:
         route = self.routes.get(app)
         return {release: self.seen.get((app, release), Traffic()) for release in (route.backends if route else {})}
 
+    def readings(self) -> dict[str, dict[int, Traffic]]:
+        if not self.running:
+            raise Down("the proxy is not running", "run `wend up`")
+        return {app: self.stats(app) for app in self.routes}
+
     def drain(self, app: str, release: int, seconds: float) -> bool:
         return self.seen.get((app, release), Traffic()).active == 0

@@ -207,7 +207,7 @@ def test_a_canary_gets_its_share_and_both_are_counted(envoy: Envoy) -> None:
         seen = envoy.stats("shop")
         assert seen[1].total + seen[2].total == seen[1].ok + seen[2].ok == 200
         assert 20 <= seen[2].total <= 85  # 25 % of 200 is 50; six standard deviations are 37
-        until(lambda: sum(row[-1][1] for row in envoy.histogram("shop").values()) == 200)
+        until(lambda: sum(row.latency[-1][1] for row in envoy.readings()["shop"].values() if row.latency) == 200, 2)
 
 
 def test_stats_tell_errors_apart(envoy: Envoy) -> None:

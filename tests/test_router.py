@@ -49,6 +49,14 @@ def test_stats_cover_exactly_the_releases_in_force(router: Router) -> None:
     assert router.stats("other") == {}
 
 
+def test_readings_are_the_stats_of_every_app(router: Router) -> None:
+    router.set("shop", ROUTE)
+    router.set("blog", Route((), {7: Backend(100, PLACE)}))
+    assert router.readings() == {"shop": router.stats("shop"), "blog": router.stats("blog")}
+    router.remove("shop")
+    assert set(router.readings()) == {"blog"}
+
+
 def test_an_idle_release_is_drained_at_once(router: Router) -> None:
     router.set("shop", ROUTE)
     assert router.drain("shop", 1, 0.0)

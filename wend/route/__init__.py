@@ -30,8 +30,12 @@ class Route:
 
 @dataclass(frozen=True)
 class Traffic:
-    """What the proxy saw of one release since it started: counts, `active` requests in flight now, and `latency`: how
-    many answers took at most so many milliseconds, as (upper edge, count up to it), rising; () when there were none."""
+    """What the proxy saw of one release since it knows it; the counts begin at 0 again when the proxy starts again.
+
+    `total`: requests handed to a process, each repeat counted; `ok` (below 400), `client_errors`, `server_errors`: what
+    the clients got, once each; a request that no process took is a server error too. `connect_failures`: attempts, of
+    which a request makes up to three. `active`: in flight now. `latency`: how many answers took at most so many
+    milliseconds, as (upper edge, count up to it), rising; () when there were none. It is up to 0.5 s behind."""
 
     total: int = 0
     ok: int = 0
@@ -40,6 +44,11 @@ class Traffic:
     connect_failures: int = 0
     active: int = 0
     latency: tuple[tuple[float, int], ...] = ()
+
+    @property
+    def answered(self) -> int:
+        """Requests that got an answer, from the app or in its place."""
+        return self.ok + self.client_errors + self.server_errors
 
 
 class Router(Protocol):

@@ -16,22 +16,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from wend.errors import Down
-from wend.route import Route, Traffic, daemon, xds
+from wend.route import Route, Traffic, counters, daemon, xds
 from wend.route.admin import Admin
 
 TAKES = 10.0  # seconds a change may take until we say that it was not taken
 STARTS = 20.0
 LINGER = 5.0  # seconds a dropped release stays known: a worker may just have picked it for a request
-FIELDS = {  # the end of a counter's name → where it counts in Traffic
-    "rq_total": "total",
-    "rq_1xx": "ok",
-    "rq_2xx": "ok",
-    "rq_3xx": "ok",
-    "rq_4xx": "client_errors",
-    "rq_5xx": "server_errors",
-    "rq_active": "active",
-    "cx_connect_fail": "connect_failures",
-}
 
 
 class Envoy:
@@ -237,42 +227,28 @@ class Envoy:
     # ------------------------------------------------------------------------------------------ what it saw
 
     def stats(self, app: str) -> dict[int, Traffic]:
-        route = self.get(app)
-        counts: dict[int, dict[str, int]] = {release: {} for release in (route.backends if route else {})}
-        for release, name, value in self.counted(app):
-            seen = counts.get(release, {})
-            seen[name] = seen.get(name, 0) + value
-        return {release: Traffic(**seen) for release, seen in counts.items()}
-
-    def counted(self, app: str) -> Iterable[tuple[int, str, int]]:
-        """(release, field of Traffic, count) for each counter that is one."""
         with Admin(self.folder) as admin:
-            found = admin.stats(f"^cluster\\.{app}/")
-        for stat in found:
-            match = re.fullmatch(r"cluster\.[^/]+/(\d+)\.upstream_(\w+)", stat.get("name", ""))
-            field = FIELDS.get(match[2]) if match else None
-            if match and field:
-                yield int(match[1]), field, int(stat["value"])
+            seen = counters.parse(admin.counters(f"^cluster\\.{app}/")).get(app, {})
+        return {release: seen.get(release, Traffic()) for release in self.in_force().get(app, ())}
 
-    def histogram(self, app: str) -> dict[int, list[tuple[float, int]]]:
-        """Per release the response times: (upper bound in ms, requests at or below it since start), rising. Envoy adds
-        the newest every 5 s."""
+    def readings(self) -> dict[str, dict[int, Traffic]]:
         with Admin(self.folder) as admin:
-            found = admin.stats(f"^cluster\\.{app}/\\d%2B\\.upstream_rq_time$", histograms=True)
-        seen: list[xds.Json] = found[0]["histograms"] if found else []
-        return {int(one["name"].split("/")[1].split(".")[0]): buckets(one) for one in seen}
+            seen = counters.parse(admin.counters())
+        return {
+            app: {release: seen.get(app, {}).get(release, Traffic()) for release in releases}
+            for app, releases in self.in_force().items()
+        }
+
+    def in_force(self) -> dict[str, list[int]]:
+        """App → its releases. Does not wait for a change under way."""
+        return {app: xds.releases(host) for app, host in xds.virtual_hosts(self.load("rds")).items()}
 
     def drain(self, app: str, release: int, seconds: float) -> bool:
         deadline = time.monotonic() + seconds
         name = f"^cluster\\.{app}/{release}\\.upstream_rq_active$"
         with Admin(self.folder) as admin:
-            while any(stat.get("value") for stat in admin.stats(name)):
+            while counters.parse(admin.counters(name)).get(app, {}).get(release, Traffic()).active:
                 if time.monotonic() >= deadline:
                     return False
                 time.sleep(0.005)
         return True
-
-
-def buckets(histogram: xds.Json) -> list[tuple[float, int]]:
-    listed: list[xds.Json] = histogram["buckets"]
-    return [(float(one["upper_bound"]), int(one["cumulative"])) for one in listed]

@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from wend.errors import Conflict, Invalid
-from wend.route import Backend, Route
+from wend.route import Backend, Route, counters
 
 Json = dict[str, Any]
 Routes = dict[str, Route]
 
 HOST = re.compile(r"(\*\.)?[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_]([a-z0-9_-]{0,62})){0,20}")
-KEPT_STATS = r"cluster\..*\.upstream_(rq_(total|1xx|2xx|3xx|4xx|5xx|active|time)|cx_connect_fail)"
+KEPT_STATS = r"cluster\.[^.]*\.upstream_(rq_(total|1xx|2xx|3xx|4xx|5xx|active|time)|cx_connect_fail)"
+FLUSH = "0.5s"  # between two times that Envoy adds the newest response times to the histograms
 MAX_CONNECTIONS = 10_000
+CONNECT = "60s"  # a process that sleeps or boots may have its queue full: the client waits for it as for the rest
 # An app's own keep-alive is at least 2 s in every server we know (gunicorn 2, Node and uvicorn 5); closing ours first
 # is what keeps a request from being written into a connection that the app is just closing.
 UPSTREAM_IDLE = "1s"
@@ -47,7 +50,9 @@ def bootstrap(listen: tuple[str, int], hops: int, here: str) -> Json:
         "stats_config": {
             "use_all_default_tags": False,
             "stats_matcher": {"inclusion_list": {"patterns": kept_stats()}},
+            "histogram_bucket_settings": [{"match": {"suffix": counters.TIMES}, "buckets": counters.edges()}],
         },
+        "stats_flush_interval": FLUSH,
         "overload_manager": {"resource_monitors": [connection_limit()]},
     }
 
@@ -147,7 +152,7 @@ def cluster(app: str, release: int, backend: Backend) -> Json:
         "config.cluster.v3.Cluster",
         name=name,
         type="STATIC",
-        connect_timeout="1s",
+        connect_timeout=CONNECT,
         lb_policy="LEAST_REQUEST",
         load_assignment={"cluster_name": name, "endpoints": [{"lb_endpoints": endpoints}]},
         circuit_breakers={"thresholds": [most]},
@@ -170,8 +175,10 @@ def virtual_host(app: str, route: Route) -> Json:
     return {
         "name": app,
         "domains": domains(app, route),
-        "routes": routes(app, {r: b.weight for r, b in route.backends.items() if b.weight}),
-        "metadata": {"filter_metadata": {"wend": {"hosts": list(route.hosts), "weights": weights}}},
+        "routes": routes(app, {r: b.weight for r, b in sorted(route.backends.items()) if b.weight}, route.sticky),
+        "metadata": {
+            "filter_metadata": {"wend": {"hosts": list(route.hosts), "weights": weights, "sticky": route.sticky}}
+        },
     }
 
 
@@ -180,11 +187,11 @@ def domains(app: str, route: Route) -> list[str]:
     return list(dict.fromkeys((f"{app}.localhost", *route.hosts)))
 
 
-def routes(app: str, weights: Mapping[int, int]) -> list[Json]:
+def routes(app: str, weights: Mapping[int, int], sticky: bool) -> list[Json]:
     if not weights:
         text = f"{app} has no release in traffic at the moment. Its owner sees why with: wend ps {app}\n"
         return [{"match": {"prefix": "/"}, "direct_response": answer(503, text), **marked("no-release")}]
-    target = forward(app, weights)
+    target = forward(app, weights, sticky)
     repeat = {"retry_on": f"{UNSENT},reset", "num_retries": 2}
     repeatable = [
         {"match": {"prefix": "/", "headers": [method(name)]}, "route": {**target, "retry_policy": repeat}}
@@ -198,11 +205,18 @@ def method(name: str) -> Json:
     return {"name": ":method", "string_match": {"exact": name}}
 
 
-def forward(app: str, weights: Mapping[int, int]) -> Json:
-    """No time limit on the whole answer: it may be a stream. The idle limit of the connection manager still holds."""
+def forward(app: str, weights: Mapping[int, int], sticky: bool) -> Json:
+    """No time limit on the whole answer: it may be a stream. The idle limit of the connection manager still holds.
+
+    Sticky: the client's address decides. The shares are in the order of the releases, so that a canary that gets more
+    keeps the clients it had."""
     shares = [{"name": cluster_name(app, release), "weight": weight} for release, weight in weights.items()]
-    target = {"cluster": shares[0]["name"]} if len(shares) == 1 else {"weighted_clusters": {"clusters": shares}}
-    return {**target, "timeout": "0s"}
+    if len(shares) == 1:
+        return {"cluster": shares[0]["name"], "timeout": "0s"}
+    if not sticky:
+        return {"weighted_clusters": {"clusters": shares}, "timeout": "0s"}
+    by_client = {"hash_policy": [{"connection_properties": {"source_ip": True}}]}
+    return {"weighted_clusters": {"clusters": shares, "use_hash_policy": True}, **by_client, "timeout": "0s"}
 
 
 def answer(status: int, text: str) -> Json:
@@ -269,6 +283,7 @@ def read_route(host: Json, known: Mapping[str, Json]) -> Route:
             int(release): Backend(int(weight), endpoints(known.get(cluster_name(app, int(release)))))
             for release, weight in said["weights"].items()
         },
+        sticky=bool(said.get("sticky")),  # one written before there was stickiness lacks it
     )
 
 
@@ -282,11 +297,12 @@ def endpoints(resource: Json | None) -> tuple[tuple[str, int], ...]:
 
 def named_clusters(hosts: Mapping[str, Json]) -> set[str]:
     """The clusters that some app still speaks of; all others are left over."""
-    return {
-        cluster_name(app, int(release))
-        for app, host in hosts.items()
-        for release in host["metadata"]["filter_metadata"]["wend"]["weights"]
-    }
+    return {cluster_name(app, release) for app, host in hosts.items() for release in releases(host)}
+
+
+def releases(host: Json) -> list[int]:
+    """The releases that an app's virtual host speaks of."""
+    return [int(release) for release in host["metadata"]["filter_metadata"]["wend"]["weights"]]
 
 
 # ---------------------------------------------------------------------------------------------- refusals
@@ -298,7 +314,7 @@ def checked(app: str, route: Route, others: Mapping[str, Json]) -> Route:
     if total not in (0, 100) or any(backend.weight < 0 for backend in route.backends.values()):
         weights = {release: backend.weight for release, backend in route.backends.items()}
         raise Invalid(f"the weights of {app} are {weights}: they must sum to 100, or all be 0")
-    plain = Route(tuple(dict.fromkeys(host_name(host) for host in route.hosts)), route.backends)
+    plain = replace(route, hosts=tuple(dict.fromkeys(host_name(host) for host in route.hosts)))
     wanted = set(domains(app, plain))
     for name, other in others.items():
         if name != app and (taken := wanted.intersection(other["domains"])):
