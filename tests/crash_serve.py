@@ -1,5 +1,6 @@
 """The platform, except that it ends itself with SIGKILL when a deploy reaches the step named first: `before:gated` dies
-before the step is written, `after:gated` right after."""
+before the step is written, `after:gated` right after; `fact:canary_stepped` right after the first fact of that kind is
+in the ledger, `before:fact:…` before it."""
 
 from __future__ import annotations
 
@@ -9,9 +10,11 @@ import sys
 from typing import Any
 
 from wend.journal import Journal
+from wend.ledger.sqlite import Sqlite
 from wend.serve import main
 
 when, _, name = sys.argv.pop(1).partition(":")
+kind = name.rpartition(":")[2] if "fact" in (when, name.partition(":")[0]) else ""
 written = Journal.step
 
 
@@ -23,6 +26,21 @@ def step(self: Journal, this: str, *words: Any, **more: Any) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+append = Sqlite.append
+
+
+def appended(self: Sqlite, facts: Any, *words: Any, **more: Any) -> Any:
+    """The real thing, unless a fact of the kind that is named is among them."""
+    named = any(fact.kind == kind for fact in facts)
+    if named and when == "before":
+        os.kill(os.getpid(), signal.SIGKILL)
+    found = append(self, facts, *words, **more)
+    if named:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return found
+
+
+Sqlite.append = appended  # type: ignore[method-assign]
 if name == "received":
     begin = Journal.begin
 
