@@ -7,34 +7,60 @@ import time
 from pathlib import Path
 
 from tests.house import SERVER, House, until
-from wend.retention import heaviest, overdue
+from wend.declared import Declared
+from wend.retention import heaviest, needed_now, overdue
+from wend.state.canaries import Canary
 from wend.state.questions import App, Release
 
 APP = App("a", "main", None, 0, "ada", live=5, previous=2, live_at=0)
+NEEDED = needed_now([APP], [])
 
 
 def release(number: int, app: str = "a", retired: int | None = None) -> Release:
     return Release(
-        app, number, "d", f"{app}{number}", "p", "c", {}, {}, {}, {}, None, number, "ada", live_at=1, retired_at=retired
+        app,
+        number,
+        "d",
+        f"{app}{number}",
+        "p",
+        "c",
+        {},
+        {},
+        {},
+        {},
+        Declared(),
+        None,
+        number,
+        "ada",
+        live_at=1,
+        retired_at=retired,
     )
 
 
 def test_by_count_the_oldest_go_but_never_the_live_one_or_the_one_before_it() -> None:
-    found = overdue(APP, [release(number) for number in range(1, 11)], keep=3)
+    found = overdue([release(number) for number in range(1, 11)], 3, NEEDED)
     assert [one.number for one in found] == [7, 6, 4, 3, 1]
 
 
 def test_by_count_retired_ones_do_not_count() -> None:
     many = [release(1, retired=9), release(2), release(3), release(4), release(5)]
-    assert [one.number for one in overdue(APP, many, keep=2)] == [3]
+    assert [one.number for one in overdue(many, 2, NEEDED)] == [3]
+
+
+def test_a_canary_stays_however_old_it_is() -> None:
+    row = Canary("d", "canary", "a", 3, 5, {}, "ada", 0, 5, "paused", "wait", "", {}, 0, 0, None)
+    needed = needed_now([APP], [row])
+    assert [one.number for one in overdue([release(number) for number in range(1, 8)], 2, needed)] == [4, 1]
+    sizes = {f"a{number}": 100 for number in range(1, 6)}
+    assert [one.number for one in heaviest([release(number) for number in range(1, 6)], sizes, 0, needed)] == [1, 4]
 
 
 def test_by_bytes_the_oldest_go_until_it_fits() -> None:
     releases = [release(number) for number in range(1, 6)]
     sizes = {f"a{number}": 100 for number in range(1, 6)}
-    assert [one.number for one in heaviest([APP], releases, dict(sizes), most=350)] == [1, 3]
-    assert heaviest([APP], releases, dict(sizes), most=500) == []
-    assert [one.number for one in heaviest([APP], releases, dict(sizes), most=0)] == [1, 3, 4], "2 and 5 are needed"
+    assert [one.number for one in heaviest(releases, dict(sizes), 350, NEEDED)] == [1, 3]
+    assert heaviest(releases, dict(sizes), 500, NEEDED) == []
+    assert [one.number for one in heaviest(releases, dict(sizes), 0, NEEDED)] == [1, 3, 4], "2 and 5 are needed"
 
 
 def test_old_releases_lose_their_files_and_say_so(house: House, tmp_path: Path) -> None:

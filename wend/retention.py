@@ -12,19 +12,28 @@ from wend import fleet
 from wend.build import store
 from wend.context import Context
 from wend.events import Fact
-from wend.state import questions
+from wend.state import canaries, questions
+from wend.state.canaries import Canary
 from wend.state.questions import App, Release
 
 
-def overdue(app: App, releases: Iterable[Release], keep: int) -> list[Release]:
-    """The releases whose files may go: beyond the `keep` newest, never the live one nor the one before it. Pure."""
+Needed = set[tuple[str, int]]  # (app, release) pairs that stay whatever the limits say
+
+
+def needed_now(apps: Iterable[App], trials: Iterable[Canary]) -> Needed:
+    """The live releases, those before them, and canaries. Pure."""
+    served = {(app.name, number) for app in apps for number in (app.live, app.previous) if number is not None}
+    return served | {(row.app, row.release) for row in trials}
+
+
+def overdue(releases: Iterable[Release], keep: int, needed: Needed) -> list[Release]:
+    """The app's releases whose files may go: beyond the `keep` newest, never one that is needed. Pure."""
     kept = [release for release in sorted(releases, key=lambda one: -one.number) if not release.retired_at]
-    return [release for release in kept[max(keep, 2) :] if release.number not in (app.live, app.previous)]
+    return [release for release in kept[max(keep, 2) :] if (release.app, release.number) not in needed]
 
 
-def heaviest(apps: Iterable[App], releases: Iterable[Release], sizes: dict[str, int], most: int) -> list[Release]:
-    """Beyond `most` bytes of artifacts in all, the oldest releases that are neither live nor before it. Pure."""
-    needed = {(app.name, number) for app in apps for number in (app.live, app.previous)}
+def heaviest(releases: Iterable[Release], sizes: dict[str, int], most: int, needed: Needed) -> list[Release]:
+    """Beyond `most` bytes of artifacts in all, the oldest releases that are not needed. Pure."""
     spare = sorted((one for one in releases if (one.app, one.number) not in needed), key=lambda one: one.created_at)
     total, going = sum(sizes.values()), list[Release]()
     for release in spare:
@@ -41,11 +50,12 @@ def sweep(ctx: Context) -> int:
     with ctx.ledger.query() as db:
         apps = questions.apps(db)
         every = {app.name: questions.releases(db, app.name, 1000) for app in apps}
-    going = [release for app in apps for release in overdue(app, every[app.name], ctx.config.keep_releases)]
+        served = needed_now(apps, canaries.running(db))
+    going = [one for many in every.values() for one in overdue(many, ctx.config.keep_releases, served)]
     left = [one for many in every.values() for one in many if not one.retired_at and one not in going]
     room = fleet.build_room(ctx)
     sizes = {one.artifact: found.size for one in left if (found := store.load(room, one.artifact))}
-    going += heaviest(apps, left, sizes, ctx.config.keep_bytes)
+    going += heaviest(left, sizes, ctx.config.keep_bytes, served)
     facts = [Fact("release_retired", f"app/{one.app}", {"release": one.number}, app=one.app) for one in going]
     if facts:
         ctx.ledger.append(facts)
