@@ -16,7 +16,6 @@ from wend.state import canaries, questions
 from wend.state.canaries import Canary
 from wend.state.questions import App, Release
 
-
 Needed = set[tuple[str, int]]  # (app, release) pairs that stay whatever the limits say
 
 
