@@ -20,6 +20,7 @@ from wend.schema import check_against, example
 
 APP = re.compile(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?")
 PROCESS = re.compile(r"[a-z][a-z0-9_-]{0,29}")
+PREVIEW = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*--[a-z][a-z0-9-]*")
 ENV = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}")
 UNITS = {"K": 2**10, "M": 2**20, "G": 2**30}
 MAX_BYTES = 256 * 2**10
@@ -181,6 +182,20 @@ def app_name(name: str) -> str:
             "use 1 to 40 lower-case letters, digits and single dashes, starting with a letter, like my-app",
         )
     return name
+
+
+def running_name(name: str) -> str:
+    """The name itself when an app or a preview (BRANCH--APP) can have it. Raises Invalid."""
+    if "--" not in name:
+        return app_name(name)
+    if not PREVIEW.fullmatch(name) or len(name) > 63 or not APP.fullmatch(parent_name(name)):
+        raise Invalid(f"{name[:80]!r} can be no preview's name", "they are BRANCH--APP; `wend previews APP` lists them")
+    return name
+
+
+def parent_name(name: str) -> str:
+    """The app that this preview is of; any other app's own name."""
+    return name.rpartition("--")[2]
 
 
 def env_name(name: str) -> str:
