@@ -167,7 +167,7 @@ def test_what_a_canary_does_not_allow_says_what_to_do(app: tuple[House, Repo, st
     house, repo, name = app
     for verb in ("promote", "abort"):
         said = house.change(f"/api/apps/{name}/{verb}")[1]
-        assert said["error"] == "not found" and f"wend canary {name}" in said["hint"], said
+        assert said["error"] == "notfound" and f"wend canary {name}" in said["hint"], said
     repo.change(app_py=SERVER.format(word="two"))
     taken, said = repo.push("-o", "canary=50,20", "main")
     assert not taken and "rising whole percents" in said
@@ -244,7 +244,7 @@ def test_kill_nine_while_a_canary_ends(house: House, tmp_path: Path, verb: str, 
         assert state(house, "phoenix") == ({"promote": "promoted", "abort": "aborted"}[verb] if over else "running")
         if over:
             word = "two" if verb == "promote" else "one"
-            until(lambda: house.api("GET", "/api/apps/phoenix")[1]["deploying"] is None, 15, "nothing is open")
+            until(lambda: not house.api("GET", "/api/apps/phoenix")[1]["deploying"], 15, "nothing is open")
             before = load.count("one" if word == "two" else "two")
             mark = load.count()
             until(lambda: load.count() > mark + 50)

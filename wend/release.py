@@ -88,7 +88,7 @@ def asked_of(options: Mapping[str, str]) -> Asked:
     Invalid."""
     if "canary" not in options:
         return None
-    return read_steps(options["canary"]) if options["canary"] else declared.AUTO_STEPS
+    return read_steps(options["canary"]) if options["canary"] else "on"
 
 
 def read_steps(text: str) -> Asked:
@@ -218,9 +218,9 @@ def subject(ctx: Context, pushed: Push) -> str:
 def change_config(ctx: Context, name: str, change: Change, say: Say) -> None:
     """Set and unset configuration or secrets: a new release of the live code, deployed the same safe way. Before the
     first release it is only kept. If the deploy fails, nothing has changed."""
-    spec.app_name(name)
     first = deploy.created(ctx, name)
     if first:
+        spec.app_name(name)
         ctx.ledger.append(first)
     with ctx.leases.hold(name, change.summary()) as lease:
         with ctx.ledger.query() as db:

@@ -29,7 +29,7 @@ from wend.state import canaries, questions
 from wend.state.canaries import Canary
 from wend.state.questions import App, Release
 
-Asked = tuple[int, ...] | Literal["auto", "off"] | None
+Asked = tuple[int, ...] | Literal["auto", "on", "off"] | None
 RECENT = 600.0  # seconds of the previous release's traffic that a watch compares with
 RATE = 60.0  # seconds over which "enough traffic" is measured
 
@@ -49,17 +49,13 @@ class Ending:
 
 def steps_for(policy: Policy, asked: Asked, rate: float) -> tuple[int, ...]:
     """The shares a release goes through before it is live; none when it goes live at once. `asked` overrides
-    wend.toml; `rate` is the live release's requests per second."""
+    wend.toml ("on": in steps, enough traffic or not); `rate` is the live release's requests per second."""
     wanted = policy.steps if asked is None else asked
+    if wanted == "on":
+        return policy.steps if isinstance(policy.steps, tuple) else AUTO_STEPS
     if wanted == "auto":
         return AUTO_STEPS if canary.enough(rate, policy) else ()
     return () if wanted == "off" else wanted
-
-
-def asked_steps(policy: Policy, asked: Asked) -> tuple[int, ...]:
-    """The shares when somebody asks for a canary, enough traffic or not."""
-    found = policy.steps if asked is None else asked
-    return found if isinstance(found, tuple) else AUTO_STEPS
 
 
 def as_policy(policy: Policy, steps: tuple[int, ...], baseline: canary.Side | None = None) -> dict[str, Any]:
@@ -120,7 +116,7 @@ def steps(ctx: Context, release: Release, asked: Asked, say: Say) -> tuple[int, 
         app = questions.app(db, release.app)
         live = None if app.live is None else questions.release(db, app.name, app.live)
     if live is None or "web" not in live.processes or "web" not in release.processes or app.parent:
-        if isinstance(asked, tuple):
+        if asked == "on" or isinstance(asked, tuple):
             say("  no canary: there is no live web process to compare with")
         return ()
     rate = recent(ctx, app.name, live.number, RATE).requests / RATE

@@ -54,7 +54,7 @@ def start(ctx: Context, name: str, number: int | None, asked: Asked, say: Say) -
         journal = Journal.begin(ctx, name, "canary", say, summary=summary, release=target.number, commit=target.commit)
         with undone_on_failure(ctx, journal):
             resources.provide(ctx, target)
-            steps = rollout.asked_steps(target.declared.canary, asked)
+            steps = rollout.steps_for(target.declared.canary, "on" if asked is None else asked, 0.0)
             release.go(ctx, journal, lease, target, fleet.outfit(ctx, target), steps)
         return target.number
 
