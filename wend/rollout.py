@@ -13,7 +13,6 @@ import time
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, Literal
 
 from wend import canary, fleet, traffic
@@ -125,9 +124,7 @@ def steps(ctx: Context, release: Release, asked: Asked, say: Say) -> tuple[int, 
 
 def recent(ctx: Context, name: str, number: int, seconds: float) -> canary.Side:
     """Requests and errors of a release in the last so many seconds."""
-    readings = [reading.seen.get(name, {}).get(number) for reading in ctx.meter.lately(seconds)]
-    sides = [traffic.side(before, after) for before, after in pairwise(readings) if before and after]
-    return canary.Side(sum(side.requests for side in sides), sum(side.errors for side in sides))
+    return traffic.over(ctx.meter.lately(seconds), name, number)
 
 
 # ---------------------------------------------------------------------------------------------- the route
