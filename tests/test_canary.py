@@ -250,3 +250,21 @@ def test_kill_nine_while_a_canary_ends(house: House, tmp_path: Path, verb: str, 
             until(lambda: load.count() > mark + 50)
             assert load.count("one" if word == "two" else "two") - before <= 1, f"only {word} answers"
     assert load.failed == {}
+
+
+def test_bad_news_does_not_wait_for_a_push_that_is_being_built(app: tuple[House, Repo, str]) -> None:
+    house, repo, name = app
+    repo.change(app_py=BAD.format(word="two"))
+    with Load(house, name, rate=60) as load:
+        assert repo.push("-o", "canary=50", "main")[0]
+        slow = f'{TOML}[hatch.build]\ncommand = "sleep 8"\nreason = "it is slow"\n'
+        repo.change(**{"app_py": SERVER.format(word="three"), "wend.toml": slow})
+        said: list[tuple[bool, str]] = []
+        push = threading.Thread(target=lambda: said.append(repo.push("-o", "canary=off", "main")))
+        push.start()
+        until(lambda: state(house, name) == "rolled back", 10, "rolled back")
+        assert push.is_alive(), "the push is still being built"
+        push.join()
+        assert said[0][0], said
+        until(lambda: house.get(name) == (200, "three"), 5)
+    assert load.count("one") and load.count("three")

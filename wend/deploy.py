@@ -173,10 +173,17 @@ def finish(ctx: Context, journal: Journal, release: Release) -> None:
         routed = route is not None and status.release in route.backends
         if older and (status.process != "web" or (status.release not in keep and not routed)):
             ctx.driver.apply(Step("stop", status.id), {})
+    settle(ctx, journal, release)
+
+
+def settle(ctx: Context, journal: Journal, release: Release) -> None:
+    """Close the journal once the other releases have no request in flight."""
+    route = ctx.router.get(release.app)
     if route is None or not any(number != release.number for number in route.backends):
         close(journal)
         return
-    threading.Thread(target=drain, args=(ctx, journal, release.number), name=f"drain-{app.name}", daemon=True).start()
+    name = f"drain-{release.app}"
+    threading.Thread(target=drain, args=(ctx, journal, release.number), name=name, daemon=True).start()
 
 
 def land(ctx: Context, deploy: Deploy) -> None:

@@ -98,4 +98,5 @@ def undo(ctx: Context, row: Canary, why: str, evidence: Mapping[str, Any]) -> No
                 outfit = fleet.outfit(ctx, target)
                 gate.wait(ctx, deploy.start(ctx, target, outfit), target.processes, lease, outfit.values)
             rollout.switch(ctx, journal, target, None, Ending(row, "rolled back", why, evidence))
-        deploy.finish(ctx, journal, target)
+        # What runs is left to the reconciler: a push that is under way has processes of its own coming up.
+        deploy.settle(ctx, journal, target)
