@@ -16,6 +16,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from wend import spec
 from wend.context import Actor, Context
 from wend.errors import Invalid, NotFound, Refused
 from wend.events import Fact
@@ -43,11 +44,12 @@ PERSON = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._@+-]{0,63}")
 
 def permits(scopes: tuple[str, ...], verb: str, target: str | None) -> bool:
     """Whether one of the scopes covers the verb on the target. A scope is `*`, `verb`, or `verb:app`; `*` may stand
-    for a verb's last part (`app.*`)."""
+    for a verb's last part (`app.*`). An app's scope covers its previews; a preview's covers only itself."""
+    mine = () if target is None else (target, spec.parent(target))
     for scope in scopes:
         name, colon, app = scope.partition(":")
         verb_fits = name in ("*", verb) or (name.endswith(".*") and verb.startswith(name[:-1]))
-        if verb_fits and (not colon or (target is not None and app == target)):
+        if verb_fits and (not colon or (app and app in mine)):
             return True
     return False
 

@@ -20,8 +20,9 @@ from wend.schema import check_against, example
 
 APP = re.compile(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?")
 PROCESS = re.compile(r"[a-z][a-z0-9_-]{0,29}")
-PREVIEW = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*--[a-z][a-z0-9-]*")
 ENV = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}")
+SLUG = re.compile(r"[a-z](-?[a-z0-9])*")
+LABEL = 63  # the most letters that one part of a host name may have
 UNITS = {"K": 2**10, "M": 2**20, "G": 2**30}
 MAX_BYTES = 256 * 2**10
 
@@ -184,17 +185,20 @@ def app_name(name: str) -> str:
     return name
 
 
-def running_name(name: str) -> str:
-    """The name itself when an app or a preview (BRANCH--APP) can have it. Raises Invalid."""
-    if "--" not in name:
+def any_name(name: str) -> str:
+    """The name itself when it can be an app's, or a preview's (BRANCH--APP). Raises Invalid."""
+    branch, dashes, app = name.partition("--")
+    if not dashes:
         return app_name(name)
-    if not PREVIEW.fullmatch(name) or len(name) > 63 or not APP.fullmatch(parent_name(name)):
-        raise Invalid(f"{name[:80]!r} can be no preview's name", "they are BRANCH--APP; `wend previews APP` lists them")
+    if len(name) > LABEL or not SLUG.fullmatch(branch) or not APP.fullmatch(app) or "--" in app:
+        raise Invalid(
+            f"{name[:80]!r} cannot be the name of an app or a preview", "a preview's is like my-branch--my-app"
+        )
     return name
 
 
-def parent_name(name: str) -> str:
-    """The app that this preview is of; any other app's own name."""
+def parent(name: str) -> str:
+    """The app that owns this app's or preview's repository: the part behind the double dash, or all of it."""
     return name.rpartition("--")[2]
 
 

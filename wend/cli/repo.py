@@ -55,12 +55,12 @@ def platform() -> str | None:
 def app(given: str | None) -> str:
     """The app a command is about: the one given, else the remote's, else that of wend.toml. Raises Invalid."""
     if given:
-        return spec.app_name(given)
+        return spec.any_name(given)
     found = address()
     name = found[1] if found else named()
     if name is None:
         raise Invalid("which app?", "name it, or stand in its repository (`wend remote APP` adds the remote)")
-    return spec.app_name(name)
+    return spec.any_name(name)
 
 
 def named(where: Path | None = None) -> str | None:

@@ -46,7 +46,7 @@ KINDS = {
     "whole": "a whole number",
     "texts": "a list of texts",
     "table": "an object whose values are texts",
-    "counts": "an object whose values are whole numbers",
+    "counts": "an object whose values are whole numbers, or null",
 }
 
 
@@ -136,8 +136,10 @@ def fits(value: Any, kind: str) -> bool:
         return isinstance(value, int if kind == "whole" else int | float) and not isinstance(value, bool)
     if kind == "texts":
         return isinstance(value, list) and all(fits(one, "text") for one in cast(list[Any], value))
-    inner = "text" if kind == "table" else "whole"
-    return isinstance(value, dict) and all(fits(one, inner) for one in cast(dict[str, Any], value).values())
+    inside = list(cast(dict[str, Any], value).values()) if isinstance(value, dict) else [value]
+    if kind == "counts":
+        return isinstance(value, dict) and all(one is None or fits(one, "whole") for one in inside)
+    return isinstance(value, dict) and all(fits(one, "text") for one in inside)
 
 
 def check_names(given: Iterable[str], known: list[str], what: str) -> None:

@@ -79,6 +79,10 @@ class Visit:
         return self.request.path_params["id"]
 
     @property
+    def name(self) -> str:
+        return self.request.path_params["name"]
+
+    @property
     def base(self) -> str:
         """Our own address as the sender reached it, without a slash at the end."""
         return str(self.request.base_url).rstrip("/")
@@ -115,9 +119,9 @@ Act = Callable[[Visit], Answer]
 
 
 def the_app(ctx: Context, request: Request) -> str | None:
-    """The app in the path, if it can be one. Raises Invalid."""
+    """The app or preview in the path, if it can be one. Raises Invalid."""
     name = request.path_params.get("app")
-    return None if name is None else spec.app_name(name)
+    return None if name is None else spec.any_name(name)
 
 
 def any_app(ctx: Context, request: Request) -> str | None:
@@ -128,7 +132,7 @@ def any_app(ctx: Context, request: Request) -> str | None:
 def asked_app(ctx: Context, request: Request) -> str | None:
     """The app that the query narrows the question to."""
     name = request.query_params.get("app")
-    return spec.app_name(name) if name else None
+    return spec.any_name(name) if name else None
 
 
 def deploys_app(ctx: Context, request: Request) -> str | None:

@@ -15,6 +15,7 @@ from wend.errors import Refused
 from wend.run import Line, Status
 from wend.state import questions, scaling
 from wend.state.questions import App, Deploy, Release
+from wend.web import holding, watching
 
 Found = dict[str, Any]
 
@@ -22,11 +23,14 @@ Found = dict[str, Any]
 # ---------------------------------------------------------------------------------------------- pure
 
 
-def state(live: int | None, up: int, wanted: int) -> str:
-    """An app's state in a word: empty (nothing was ever live) · well · partly · down."""
+def state(live: int | None, up: int, asleep: int, wanted: int) -> str:
+    """An app's state in a word: empty (nothing was ever live) · well · asleep (the next request wakes it) · partly ·
+    down."""
     if live is None:
         return "empty"
-    return "well" if up >= wanted else "partly" if up else "down"
+    if up + asleep >= wanted:
+        return "asleep" if asleep and not up else "well"
+    return "partly" if up or asleep else "down"
 
 
 def wanted_replicas(release: Release | None, scale: Mapping[str, int]) -> int:
@@ -40,13 +44,14 @@ def glance(
     app: App, release: Release | None, scale: Mapping[str, int], have: list[Status], last: Deploy | None
 ) -> Found:
     """An app in one line of a list."""
-    up = sum(1 for one in have if one.release == app.live and one.phase == "up")
-    wanted = wanted_replicas(release, scale)
-    keys = ("name", "live", "branch", "team", "live_at", "created_at")
+    phases = [one.phase for one in have if one.release == app.live]
+    up, asleep, wanted = phases.count("up"), phases.count("asleep"), wanted_replicas(release, scale)
+    keys = ("name", "live", "branch", "team", "live_at", "created_at", "parent", "of_branch", "expires_at")
     return {
         **{key: getattr(app, key) for key in keys},
-        "state": state(app.live, up, wanted),
+        "state": state(app.live, up, asleep, wanted),
         "up": up,
+        "asleep": asleep,
         "wanted": wanted,
         "deploying": last is not None and last.state == "running",
         "last": asdict(last) if last else None,
@@ -101,6 +106,12 @@ def all_apps(ctx: Context) -> list[Found]:
     ]
 
 
+def previews(ctx: Context, name: str) -> list[Found]:
+    """The app's previews, as `all_apps` lists them."""
+    check_app(ctx, name)
+    return [one for one in all_apps(ctx) if one["parent"] == name]
+
+
 def check_app(ctx: Context, name: str) -> None:
     """Raises NotFound when there is no such app."""
     with ctx.ledger.query() as db:
@@ -114,6 +125,7 @@ def one_app(ctx: Context, name: str, base: str) -> Found:
         releases, deploys = questions.releases(db, name, 20), questions.deploys(db, name, limit=20)
         exits, runs, scale = questions.exits(db, name), questions.runs(db, name), scaling.scale(db, name)
         live = questions.release(db, name, app.live) if app.live is not None else None
+        by_hand = scaling.by_hand(db, name)
     have = apps.ps(ctx, name)
     return {
         **glance(app, live, scale, have, deploys[0] if deploys else None),
@@ -127,6 +139,9 @@ def one_app(ctx: Context, name: str, base: str) -> Found:
         "exits": exits,
         "runs": runs,
         "scale": scale,
+        "counts": holding.counts(live, scale, by_hand, have),
+        "traffic": watching.seen(ctx, name),
+        **watching.under_judgement(ctx, name),
     }
 
 
