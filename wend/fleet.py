@@ -67,6 +67,7 @@ def box(release: Release, command: str, settings: Mapping[str, Any], outfit: Out
         reach=outfit.granted.reach,
         secrets=outfit.secrets,
         grace=float(settings.get("grace") or 10.0),
+        boot=float(settings.get("boot") or 60.0),
         naps=port and bool(settings.get("scaling")) and settings["scaling"]["min"] == 0,
     )
 

@@ -45,7 +45,8 @@ class Box:
     `port`: the process is told `$PORT`, and may listen there and nowhere else. `reach`: "host:port" or "cidr:port"
     addresses on this machine or otherwise denied networks that it may connect to all the same.
     `secrets`: names of variables whose exact values (6 characters or more) never reach the log.
-    `naps`: it may be put to sleep, and whatever connects to its port wakes it.
+    `naps`: it may be put to sleep, and whatever connects to its port wakes it; then it has `boot` seconds to let the
+    first caller in. `grace`: seconds from SIGTERM to SIGKILL.
     """
 
     command: str
@@ -57,6 +58,7 @@ class Box:
     reach: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
     grace: float = 10.0
+    boot: float = 60.0
     naps: bool = False
 
 

@@ -49,7 +49,7 @@ def describe(
         "reach": box.reach, "without": without, "uid": uid, "users": 0,
         "memory": limits.memory, "pids": limits.pids, "cpu": limits.cpu, "seconds": limits.seconds,
         "file": limits.file, "disk": limits.disk, "output": limits.log,
-        "port": box.port, "grace": box.grace, "terminal": -1, "input": -1,
+        "port": box.port, "grace": box.grace, "boot": box.boot, "naps": box.naps, "terminal": -1, "input": -1,
     }  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from wend.errors import Bug, Down
 from wend.poll import readable
 from wend.run import Exit, Line, Replica, Status, Step
 from wend.run.launch import command, describe, packed, uid_of
-from wend.run.sandbox import kernel
+from wend.run.sandbox import callers, kernel
 from wend.run.sandbox.limits import Group
 from wend.run.tail import follow, last
 
@@ -56,6 +56,8 @@ class Local:
         """Do one step; returns when it is under way. Raises Down with the cause when a replica cannot be started."""
         if step.verb == "stop":
             self.ask(step.id)
+        elif step.verb == "sleep":
+            self.put_to_sleep(step.id)
         elif step.replica is None:
             raise Bug(f"the step start {step.id} has no replica")
         else:
@@ -94,6 +96,12 @@ class Local:
         state = state_of(folder)
         if not send(state.get("shim"), signal.SIGTERM):
             self.end(folder)
+
+    def put_to_sleep(self, name: str) -> None:
+        """Ask a replica to sleep; returns at once. It does when it may and nobody is connected to it."""
+        folder = self.replicas / name
+        if identity_of(folder).get("naps"):  # the shim of an older version would die of this signal
+            send(state_of(folder).get("shim"), signal.SIGUSR1)
 
     def end(self, folder: Path) -> None:
         """End whatever is left of a replica whose shim is gone, and clear it away."""
@@ -156,6 +164,11 @@ class Local:
             started=state.get("started", 0.0), rss=rss, cpu=cpu,
         )  # fmt: skip
 
+    def idle(self, id: str) -> bool:
+        """Whether no connection is open at the replica's port: it can be stopped without cutting anybody off."""
+        port = state_of(self.replicas / id).get("port")
+        return not port or not callers.connected(port)
+
     def missing(self, name: str) -> list[str]:
         """The walls that this replica had to go without, in words."""
         return list(state_of(self.replicas / name).get("missing", ()))
@@ -189,7 +202,7 @@ def launch(name: str, job: dict[str, object], folder: Path) -> None:
 def identity(replica: Replica) -> dict[str, Any]:
     return {
         "app": replica.app, "release": replica.release, "process": replica.process, "index": replica.index,
-        "grace": replica.box.grace, "command": replica.box.command,
+        "grace": replica.box.grace, "command": replica.box.command, "naps": replica.box.naps,
     }  # fmt: skip
 
 

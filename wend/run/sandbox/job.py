@@ -38,6 +38,8 @@ class Job:
     output: int
     port: bool
     grace: float
+    boot: float
+    naps: bool
     terminal: int
     input: int
     users: int

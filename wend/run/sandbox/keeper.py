@@ -9,7 +9,7 @@ import os
 import struct
 import time
 
-from . import filter, kernel, landlock, limits, names, root
+from . import callers, filter, kernel, landlock, limits, names, root
 from .broker import Broker, can_pin
 from .job import Job
 from .limits import Group
@@ -19,12 +19,13 @@ from .reach import Reach
 
 ENOUGH = 64 * 2**10
 LOOK = 0.5  # seconds
+FREEZES = 0.1  # seconds a command may take to stand still
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 class Keeper:
     """One life of a command. What happens is told on `report`, a line each: `up PID`, `missing TEXT`, `listens PORT`,
-    `fail TEXT`, `exit CODE SIGNAL`."""
+    `fail TEXT`, `nap` (it is ended, for it was asked and idle), `exit CODE SIGNAL`."""
 
     def __init__(self, job: Job, group: Group, serving: int, port: int, report: int) -> None:
         self.job, self.group, self.serving, self.port, self.report = job, group, serving, port, report
@@ -38,7 +39,7 @@ class Keeper:
     def run(self) -> None:
         """Start the command and stay until it ended; never returns."""
         kernel.prctl(kernel.DUMPABLE, 0)
-        self.signals = kernel.block_signals(kernel.CHLD, kernel.TERM, kernel.INT, kernel.HUP)
+        self.signals = kernel.block_signals(kernel.CHLD, kernel.TERM, kernel.INT, kernel.HUP, kernel.USR1)
         self.output, output = os.pipe()
         channel, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
         self.child = os.fork()
@@ -117,6 +118,8 @@ class Keeper:
         number = kernel.read_signal(self.signals)
         if number == kernel.CHLD:
             self.reap()
+        elif number == kernel.USR1:
+            self.nap()
         elif number:
             self.stop()
 
@@ -127,6 +130,27 @@ class Keeper:
         self.asked = True
         self.send(kernel.TERM)
         self.loop.at("kill", time.monotonic() + self.job.grace, self.end)
+
+    def nap(self) -> None:
+        """End the command if nobody is connected to it. It stands still while that is looked at, so that it cannot
+        take a caller whom its end would cut off: those who come now wait in the socket."""
+        self.send(kernel.STOP)
+        if self.stands_still() and not callers.connected(self.port):
+            self.tell("nap")
+            self.stop()
+        self.send(kernel.CONT)
+
+    def stands_still(self) -> bool:
+        """Whether the command has stopped; it may be in the middle of a call that is ours to answer."""
+        until = time.monotonic() + FREEZES
+        while time.monotonic() < until:
+            pid, status = os.waitpid(self.child, os.WUNTRACED | os.WNOHANG)
+            if pid and not os.WIFSTOPPED(status):
+                self.finish(os.waitstatus_to_exitcode(status))
+            if pid:
+                return True
+            time.sleep(0.0005)
+        return False
 
     def end(self) -> None:
         self.send(kernel.KILL)

@@ -31,6 +31,10 @@ class Loop:
         """Set the alarm called `name`; an earlier one of that name is forgotten."""
         self.alarms[name] = (when, act)
 
+    def forget(self, name: str) -> None:
+        """Cancel the alarm of that name, if it is set."""
+        self.alarms.pop(name, None)
+
     def do(self, fd: int, act: Ready, events: int) -> None:
         """One failure must not end what else is kept going here; it is told on standard error."""
         try:

@@ -1,25 +1,29 @@
 """The small process above one replica: it keeps the command alive, its port, and the account of how it goes.
 
 It is started by the control plane and outlives it. Each life of the command has its own keeper; between two lives the
-shim waits, longer each time. Everything it knows is in `state.json`, replaced by rename.
+shim waits, longer each time. A command that may nap can be put to sleep: its socket listens on without it, and the
+first caller wakes it. Everything the shim knows is in `state.json`, replaced by rename.
 """
 
 from __future__ import annotations
 
 import _socket
 import os
+import select
 import time
 
-from . import filter, kernel, limits
+from . import callers, filter, kernel, limits
 from .broker import pin
 from .job import Job, receive
 from .life import Life
+from .log import Log
 from .loop import READ, Loop
 from .once import Once, clear
 from .prepare import prepare
 from .state import Plain, State
 
 FIRST, LONGEST, WELL = 0.1, 30.0, 30.0
+QUEUE = 4096  # callers that may wait for a sleeper; the kernel has a limit of its own (net.core.somaxconn)
 
 
 def main() -> None:
@@ -83,10 +87,10 @@ class Shim:
             os.close(self.serving)  # the app binds the port itself, in the host's network
             self.serving = -1
         self.group = limits.make(job)
-        self.signals = kernel.block_signals(kernel.TERM, kernel.INT, kernel.CHLD, kernel.HUP)
+        self.signals = kernel.block_signals(kernel.TERM, kernel.INT, kernel.CHLD, kernel.HUP, kernel.USR1)
         kernel.prctl(kernel.SUBREAPER, 1)
         self.wait = FIRST
-        self.stopping = False
+        self.stopping, self.napping, self.living = False, False, False
         self.state = State(f"{job.folder}/state.json", job.id, self.port or None)
         self.state.shim = [os.getpid(), kernel.started(os.getpid())]
         self.state.groups, self.state.unified = self.group.folders, self.group.unified
@@ -101,7 +105,7 @@ class Shim:
 
     def begin(self) -> None:
         self.life = Life(self.job, self.group, self.serving, self.port)
-        state = self.state
+        self.living, state = True, self.state
         state.keeper = [self.life.pid, kernel.started(self.life.pid)] if self.life.pid else []
         state.started, state.phase, state.listens, state.missing = time.time(), "starting", [], []
         state.save()
@@ -122,6 +126,8 @@ class Shim:
             state.pid, state.phase = int(text), "stopping" if self.stopping else "up"
         elif word == "listens":
             state.listens = [*state.listens, int(text)]
+        elif word == "nap":
+            self.doze()
         elif word in ("missing", "fail"):
             state.missing = [*state.missing, text]
         self.life.learn(word, text)
@@ -129,13 +135,16 @@ class Shim:
 
     def over(self) -> None:
         """The keeper is gone, and with it all it kept. Say how it ended, and begin again or leave."""
-        state = self.state
+        state, self.living = self.state, False
+        self.loop.forget("late")
+        if self.napping and not self.stopping:
+            self.sleep()
+            return
         state.exit = ending(self.life.outcome, self.life.oom())
         state.pid, state.phase = None, "exited" if self.stopping else "backoff"
-        if self.serving >= 0:
-            hush(self.serving)
         if self.stopping:
             self.leave()
+        hush(self.serving)
         if time.monotonic() - self.life.began >= WELL:
             self.wait = FIRST
         state.restarts += 1
@@ -149,9 +158,35 @@ class Shim:
             reap()
         elif number in (kernel.TERM, kernel.INT):
             self.stop()
+        elif number == kernel.USR1 and self.serving >= 0 and self.job.naps and self.state.phase == "up":
+            os.kill(self.life.pid, kernel.USR1)
+
+    def doze(self) -> None:
+        """The keeper found nobody connected and ends the command. Whoever calls from now on waits in the socket."""
+        self.napping, self.state.phase = True, "asleep"
+        listen(self.serving)
+
+    def sleep(self) -> None:
+        self.state.pid, self.state.keeper = None, []
+        self.state.save()
+        listen(self.serving)  # again, for a command that shuts its socket as it goes
+        self.loop.watch(self.serving, READ, self.wake)
+
+    def wake(self, events: int) -> None:
+        """Somebody called: start the command; it is handed the socket with everybody who waits in it."""
+        self.loop.drop(self.serving)
+        self.napping = False
+        self.loop.at("again", 0.0, self.begin)
+        self.loop.at("late", time.monotonic() + self.job.boot, self.late)
+
+    def late(self) -> None:
+        """It was woken and has let nobody in: end it, so that its callers hear of it, and go on with patience."""
+        if waits(self.serving) and not callers.connected(self.port, accepted=True):
+            Log(self.job.log, self.job.output).mark(f"woken, and took nobody in {self.job.boot:g} s: ended")
+            self.end()
 
     def stop(self) -> None:
-        if self.state.phase == "backoff":
+        if not self.living:
             self.leave()
         if self.stopping:
             return  # asked again: the time it was given runs from the first
@@ -167,6 +202,7 @@ class Shim:
 
     def leave(self) -> None:
         """End, with everything the replica had."""
+        hush(self.serving)
         self.state.phase = "exited"
         self.state.save()
         clear(self.group, self.job.folder)
@@ -184,7 +220,19 @@ def hush(serving: int) -> None:
     try:
         _socket.socket(fileno=os.dup(serving)).shutdown(_socket.SHUT_RD)
     except OSError:
-        return  # it never listened
+        return  # it never listened, or there is none
+
+
+def listen(serving: int) -> None:
+    """Listen in the name of an app that sleeps; nothing is lost when the app listens (still)."""
+    _socket.socket(fileno=os.dup(serving)).listen(QUEUE)
+
+
+def waits(serving: int) -> bool:
+    """Whether a caller waits to be let in."""
+    looked = select.poll()
+    looked.register(serving, READ)
+    return bool(looked.poll(0))
 
 
 def reap() -> None:
