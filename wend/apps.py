@@ -114,24 +114,31 @@ def ps(ctx: Context, name: str) -> list[Status]:
     return sorted(ctx.driver.status(name), key=lambda one: (-one.release, one.process != "web", one.process, one.index))
 
 
-def destroy(ctx: Context, name: str, confirm: str) -> None:
-    """Remove the app: route, processes, repository, configuration, secrets. The ledger keeps that it was."""
+def destroy(ctx: Context, name: str, confirm: str, why: str = "on request") -> None:
+    """Remove the app: its previews, route, processes, repository, configuration, secrets. The ledger keeps that it was,
+    and why it went. A push of it that is still under way ends."""
     if confirm != name:
         raise Refused(f"to destroy {name}, confirm with its name", f"wend destroy {name} --confirm {name}")
-    with ctx.leases.hold(name, "destroy"):
+    with ctx.leases.hold(name, "destroy", urgent=True), ctx.leases.hold(f"{name}/previews", "destroy"):
         with ctx.ledger.query() as db:
-            questions.app(db, name)
+            app, children = questions.app(db, name), questions.previews(db, name)
+        for child in children:
+            destroy(ctx, child.name, child.name, f"{name} was destroyed")
+        with ctx.ledger.query() as db:
             sealed = questions.sealed_versions(db, name)
         ctx.router.remove(name)
         ctx.driver.stop(name)
-        ctx.ledger.append([Fact("app_destroyed", f"app/{name}", {}, actor=ctx.actor.name, app=name)])
+        ctx.ledger.append([Fact("app_destroyed", f"app/{name}", {"why": why}, actor=ctx.actor.name, app=name)])
         ctx.ledger.erase([hash for _, _, hash in sealed], ctx.actor.name)
-        shutil.rmtree(ctx.repos.path(name), ignore_errors=True)
+        if app.parent is None:
+            shutil.rmtree(ctx.repos.path(name), ignore_errors=True)
 
 
 def set_branch(ctx: Context, name: str, branch: str) -> None:
-    """Choose the branch that deploys."""
+    """Choose the branch that deploys. A preview's never changes."""
     with ctx.ledger.query() as db:
-        questions.app(db, name)
+        app = questions.app(db, name)
+    if app.parent:
+        raise Refused(f"{name} is a preview of branch {app.of_branch}", f"git push to {app.parent} makes others")
     ctx.repos.set_branch(ctx.repos.open(name), branch)
     ctx.ledger.append([Fact("branch_set", f"app/{name}", {"branch": branch}, actor=ctx.actor.name, app=name)])

@@ -38,6 +38,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("build_seconds", 900, "how long a build may take"),
     Setting("build_memory", 4 * 2**30, "bytes of memory a build may use"),
     Setting("build_disk", 5 * 2**30, "bytes a build may write"),
+    Setting("previews_per_app", 5, "previews one app may have at a time"),
     Setting("pushes_at_once", 4, "pushes one person may have under way"),
 )
 NAMES = {setting.name: setting for setting in SETTINGS}

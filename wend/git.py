@@ -42,7 +42,8 @@ class GitDoor:
     """What the door needs of the platform. who: the actor behind an Authorization header, or Refused. allow: raises
     Refused unless the actor may do "app.push" or "app.read" to the app. repo: the app's repository, created when
     told so, or NotFound. push: deploys, saying lines to the person; what it raises refuses the push. refused: is told
-    (actor, app, why) of every push that was turned away before it came to `push`."""
+    (actor, app, why) of every push that was turned away before it came to `push`. moved: is told of every other branch
+    that was kept or deleted; it raises nothing. Without it they are only kept."""
 
     who: Callable[[str | None], Actor]
     allow: Callable[[Actor, str, str], None]
@@ -51,6 +52,7 @@ class GitDoor:
     hooks: HookServer
     limits: Limits = field(default_factory=Limits)
     refused: Callable[[Actor, str, str], None] = lambda actor, app, why: None
+    moved: Callable[[Push, Say], None] | None = None
 
 
 class Busy(WendError):
@@ -126,6 +128,13 @@ def unpacked(said: bytes) -> str:
     return f"git refused it: {found[1].decode()}" if found else "git could not take the pack"
 
 
+def owner(name: str) -> str:
+    """The app of this name. Raises Invalid on what cannot be one, and on a preview, which has no repository."""
+    if "--" in name and (app := spec.parent(spec.any_name(name))):
+        raise Invalid(f"{name} is a preview; its branch is in the repository of {app}", f"push it to /git/{app}.git")
+    return spec.app_name(name)
+
+
 @dataclass
 class Visit:
     """One request at this door."""
@@ -139,7 +148,7 @@ class Visit:
         """The app and the actor, both known to be good, before anything touches the disk."""
         if self.service not in SERVICES:
             raise Invalid("this address speaks smart HTTP only", "use git 1.6.6 or newer")
-        app = spec.app_name(self.request.path_params["app"])
+        app = owner(self.request.path_params["app"])
         try:
             actor = await run_in_threadpool(self.door.who, self.request.headers.get("authorization"))
         except Refused as error:
@@ -248,7 +257,7 @@ class Talk(Response):
             await Pipe(process, body, answer, lambda: False).run(first)
             return
         repo = await visit.repo(self.app, create=True)
-        with hooks.session(self.app, self.actor, repo, visit.door.push) as session:
+        with hooks.session(self.app, self.actor, repo, visit.door.push, visit.door.moved) as session:
             process = await visit.spawn([str(repo)], hooks.env(session))
             await Pipe(process, body, answer, lambda: session.arrived).run(first)
         why = session.refused or ("" if session.arrived else unpacked(answer.first))

@@ -32,8 +32,8 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Push:
-    """A received push of the branch that deploys. `old` is forty zeros at the first; `forced`: `new` does not contain
-    `old`, and options["reason"] says why. `tree` is the id of the commit's folder."""
+    """A received push of one branch. `old` is forty zeros at the first, `new` when it is deleted; `forced`: `new` does
+    not contain `old`, and options["reason"] says why. `tree` is the id of the commit's folder."""
 
     app: str
     actor: Actor
@@ -46,6 +46,10 @@ class Push:
     ticket: str
     forced: bool = False
 
+    @property
+    def branch(self) -> str:
+        return self.ref.removeprefix("refs/heads/")
+
 
 @dataclass
 class Session:
@@ -56,6 +60,7 @@ class Session:
     actor: Actor
     repo: Path
     push: Callable[[Push, Say], None]
+    moved: Callable[[Push, Say], None] | None = None
     options: dict[str, str] = field(default_factory=dict[str, str])
     tips: dict[str, Tip] = field(default_factory=dict[str, Tip])
     arrived: bool = False
@@ -139,9 +144,18 @@ def in_turn(repos: Repos, push: Push, now: str) -> None:
         raise Conflict(f"somebody pushed {now[:9]} meanwhile", "git pull --rebase, then push again")
 
 
+def pushed(session: Session, this: Change, tip: Tip | None) -> Push:
+    """What a session's change is to those who act on it; a deleted branch has no tip."""
+    tree, forced = (tip.tree, tip.forced) if tip else ("", False)
+    return Push(
+        session.app, session.actor, this.ref, this.old, this.new, tree,
+        session.options, session.repo, session.ticket, forced,
+    )  # fmt: skip
+
+
 def reflog(push: Push) -> str:
     """What the branch's log says of this move."""
-    why = f", forced: {push.options.get('reason', '')}" if push.forced else ""
+    why = f", forced: {push.options['reason']}" if push.forced and push.options.get("reason") else ""
     return pkt.one_line(f"push by {push.actor.name}{why}")
 
 
@@ -175,9 +189,17 @@ class HookServer:
             self.repos.socket.unlink(missing_ok=True)
 
     @contextmanager
-    def session(self, app: str, actor: Actor, repo: Path, push: Callable[[Push, Say], None]) -> Generator[Session]:
-        """The time in which hooks of one receive-pack are answered."""
-        session = Session(secrets.token_urlsafe(32), app, actor, repo, push)
+    def session(
+        self,
+        app: str,
+        actor: Actor,
+        repo: Path,
+        push: Callable[[Push, Say], None],
+        moved: Callable[[Push, Say], None] | None = None,
+    ) -> Generator[Session]:
+        """The time in which hooks of one receive-pack are answered. `push` deploys; `moved` is told of the branches
+        that do not deploy, once they are kept or deleted."""
+        session = Session(secrets.token_urlsafe(32), app, actor, repo, push, moved)
         self.sessions[session.ticket] = session
         try:
             yield session
@@ -288,26 +310,29 @@ class HookServer:
                 self.deploy(session, this, tip, here.get(this.ref, NONE), say)
                 here[this.ref] = this.new
             else:
-                why = pkt.one_line(f"push by {session.actor.name}")
-                self.repos.move(session.repo, this.ref, this.new, this.old, why)
-                if this.new != NONE:
-                    say(f"{this.branch} is kept, not deployed: this app deploys from {branch}")
+                self.keep(session, this, tip, branch, say)
         except WendError as error:
             if error.hint:
                 say(f"  try: {error.hint}")
             return error.message
         return ""
 
+    def keep(self, session: Session, this: Change, tip: Tip | None, branch: str, say: Say) -> None:
+        """Move or delete a branch that does not deploy. Raises Conflict."""
+        push = pushed(session, this, tip)
+        self.repos.move(push.repo, push.ref, push.new, push.old, reflog(push))
+        if session.moved:
+            session.moved(push, say)
+        elif push.new != NONE:
+            say(f"{this.branch} is kept, not deployed: this app deploys from {branch}")
+
     def deploy(self, session: Session, this: Change, tip: Tip, now: str, say: Say) -> None:
-        push = Push(
-            session.app, session.actor, this.ref, this.old, this.new, tip.tree,
-            session.options, session.repo, session.ticket, tip.forced,
-        )  # fmt: skip
+        push = pushed(session, this, tip)
         in_turn(self.repos, push, now)
         session.push(push, say)
         with suppress(Conflict):  # an engine with a queue has moved it, and somebody may be ahead of us by now
             self.repos.move(push.repo, push.ref, push.new, now, reflog(push))
-        self.repos.set_branch(session.repo, tip.branch or push.ref.removeprefix("refs/heads/"))
+        self.repos.set_branch(session.repo, tip.branch or push.branch)
 
 
 # ---------------------------------------------------------------------------------------------- the socket

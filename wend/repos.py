@@ -92,8 +92,9 @@ class Repos:
             sweep(repo)
 
     def path(self, app: str) -> Path:
-        """Where the app's repository is or would be. Raises Invalid on what cannot be an app's name."""
-        return self.root / f"{spec.app_name(app)}.git"
+        """Where the app's repository is or would be; a preview's is its app's. Raises Invalid on what cannot be a
+        name."""
+        return self.root / f"{spec.parent(spec.any_name(app))}.git"
 
     def open(self, app: str, create: bool = False) -> Path:
         """The app's repository, made on demand with `create`. Raises NotFound."""

@@ -81,7 +81,7 @@ def pack(ctx: Context) -> None:
     """Pack every app's repository, unless somebody is changing the app."""
     with ctx.ledger.query() as db:
         apps = questions.apps(db)
-    for app in apps:
+    for app in (app for app in apps if app.parent is None):
         with ctx.leases.try_hold(app.name, "upkeep") as lease:
             if lease is not None and ctx.repos.path(app.name).is_dir():
                 ctx.repos.tidy(ctx.repos.open(app.name))

@@ -61,8 +61,9 @@ def redact(text: str, values: Iterable[str]) -> str:
     return text
 
 
-def put(ctx: Context, app: str, values: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    """Seal new versions and record them; name → {version, hash}. They take effect with a release that names them."""
+def put(ctx: Context, app: str, values: Mapping[str, str], lender: str | None = None) -> dict[str, dict[str, Any]]:
+    """Seal new versions and record them; name → {version, hash}. They take effect with a release that names them.
+    `lender`: the app whose secrets these are, when they are lent to a preview."""
     with ctx.ledger.query() as db:
         versions = questions.sealed_versions(db, app)
     made: dict[str, dict[str, Any]] = {}
@@ -72,8 +73,9 @@ def put(ctx: Context, app: str, values: Mapping[str, str]) -> dict[str, dict[str
         body = seal(key(ctx.config.home), app, name, version, value)
         texts[text_hash(body)] = body
         made[name] = {"version": version, "hash": text_hash(body)}
+    origin = {"lender": lender} if lender else {}
     facts = [
-        Fact("secret_sealed", f"app/{app}", {"name": name, **sealed}, actor=ctx.actor.name, app=app)
+        Fact("secret_sealed", f"app/{app}", {"name": name, **sealed, **origin}, actor=ctx.actor.name, app=app)
         for name, sealed in made.items()
     ]
     ctx.ledger.append(facts, texts=texts)

@@ -25,7 +25,7 @@ from typing import IO, Any
 
 import uvicorn
 
-from wend import __version__, auth, config, git, reconcile, release
+from wend import __version__, auth, config, git, previews, reconcile, release
 from wend.config import Config
 from wend.context import Actor, Context
 from wend.errors import Conflict, Down, NotFound, Refused, WendError
@@ -142,13 +142,18 @@ def git_door(ctx: Context, hooks: HookServer) -> git.GitDoor:
         auth.authorize(replace(ctx, actor=actor), verb, app)
 
     def push(pushed: Push, say: Say) -> None:
-        release.push(replace(ctx, actor=pushed.actor), pushed, say)
+        acting = replace(ctx, actor=pushed.actor)
+        release.push(acting, pushed, say)
+        previews.prune(acting, pushed.app, say)
+
+    def moved(pushed: Push, say: Say) -> None:
+        previews.moved(replace(ctx, actor=pushed.actor), pushed, say)
 
     def refused(actor: Actor, app: str, why: str) -> None:
         ctx.ledger.append([Fact("push_refused", f"app/{app}", {"reason": why[:2000]}, actor=actor.name, app=app)])
 
     limits = git.Limits(each=ctx.config.pushes_at_once)
-    return git.GitDoor(lambda header: basic(ctx, header), allow, ctx.repos.open, push, hooks, limits, refused)
+    return git.GitDoor(lambda header: basic(ctx, header), allow, ctx.repos.open, push, hooks, limits, refused, moved)
 
 
 def basic(ctx: Context, header: str | None) -> Actor:

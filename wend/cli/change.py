@@ -113,7 +113,7 @@ def destroy(app: str | None, confirm: str | None, dry_run: bool) -> None:
     """
     if app is None:
         raise Invalid("which app?", "destroying takes the name: wend destroy APP --confirm APP")
-    name = spec.app_name(app)
+    name = spec.any_name(app)
     api = client()
     if confirm is None and sys.stdin.isatty() and not dry_run:
         confirm = click.prompt(f"type {name} to remove it for good", default="", show_default=False, err=True)

@@ -95,6 +95,12 @@ def apps(db: Connection) -> list[App]:
     return [App(**row) for row in db.execute(sa.select(APPS).order_by(APPS.c.name)).mappings()]
 
 
+def previews(db: Connection, name: str) -> list[App]:
+    """The app's previews, by name."""
+    query = sa.select(APPS).where(APPS.c.parent == name).order_by(APPS.c.name)
+    return [App(**row) for row in db.execute(query).mappings()]
+
+
 def release(db: Connection, name: str, number: int) -> Release:
     """The release, or NotFound."""
     query = sa.select(RELEASES).where(RELEASES.c.app == name, RELEASES.c.number == number)
@@ -167,6 +173,12 @@ def sealed_versions(db: Connection, name: str) -> list[tuple[str, int, str]]:
     """(name, version, hash) of every secret version ever sealed for the app."""
     query = sa.select(SEALED.c.name, SEALED.c.version, SEALED.c.hash).where(SEALED.c.app == name)
     return [(row.name, row.version, row.hash) for row in db.execute(query)]
+
+
+def lent(db: Connection, name: str) -> set[str]:
+    """Hashes of the sealed texts that the preview has of its app's secrets, not of anybody who set them for it."""
+    query = sa.select(SEALED.c.hash).where(SEALED.c.app == name, SEALED.c.lender.is_not(None))
+    return set(db.execute(query).scalars())
 
 
 def runs(db: Connection, name: str, limit: int = 20) -> list[dict[str, Any]]:

@@ -148,7 +148,7 @@ def secret_changed(db: Connection, event: Event) -> None:
 
 def secret_sealed(db: Connection, event: Event) -> None:
     row = {key: event.data[key] for key in ("name", "version", "hash")}
-    db.execute(sa.insert(SEALED), {**row, "app": event.app})
+    db.execute(sa.insert(SEALED), {**row, "app": event.app, "lender": event.data.get("lender")})
 
 
 def release_retired(db: Connection, event: Event) -> None:

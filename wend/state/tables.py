@@ -86,7 +86,14 @@ SECRETS = table(
     number("at"),
     text("actor"),
 )
-SEALED = table("sealed", text("app", key=True), text("name", key=True), number("version", key=True), text("hash"))
+SEALED = table(
+    "sealed",
+    text("app", key=True),
+    text("name", key=True),
+    number("version", key=True),
+    text("hash"),
+    text("lender", null=True),
+)
 SCALE = table(
     "scale", text("app", key=True), text("process", key=True), number("replicas"), number("at"), text("actor")
 )
