@@ -50,3 +50,21 @@ def at_rank(latency: Sequence[tuple[float, int]], rank: float) -> float:
             return edge + (upper - edge) * max(0.0, rank - count) / (up_to - count)
         edge, count = upper, up_to
     return edge
+
+
+def kl_upper(hits: int, n: int, alpha: float) -> float:
+    """The share that the truth is above with a chance of at most alpha, whatever n is: where n times the
+    Kullback-Leibler divergence from hits/n reaches log(1/alpha) (H. Chernoff, 1952). 1 when n is 0."""
+    if n <= 0:
+        return 1.0
+    low, high = hits / n, 1.0
+    for _ in range(50):
+        middle = (low + high) / 2
+        low, high = (middle, high) if n * divergence(hits / n, middle) < -math.log(alpha) else (low, middle)
+    return high
+
+
+def divergence(share: float, other: float) -> float:
+    """Kullback-Leibler's, of one coin from another."""
+    heads = share * math.log(share / other) if share else 0.0
+    return heads + ((1 - share) * math.log((1 - share) / (1 - other)) if share < 1 else 0.0)
