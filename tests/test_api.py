@@ -329,7 +329,7 @@ def test_destroying_needs_the_name(there: World) -> None:
     live_app(there, "doomed")
     assert there.ask("DELETE", "/api/apps/doomed", {"confirm": "doom"}).status == 403
     assert there.ask("GET", "/api/apps/doomed").status == 200
-    assert there.ask("DELETE", "/api/apps/doomed", {"confirm": "doomed"}).json == {}
+    assert there.ask("DELETE", "/api/apps/doomed", {"confirm": "doomed"}).json == {"kept": []}
     assert there.ask("GET", "/api/apps/doomed").status == 404
 
 

@@ -6,18 +6,15 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
 
-from wend import apps, auth, events, release
+from wend import apps, auth, events
 from wend.context import Context
-from wend.errors import Invalid
 from wend.ledger.chain import Checkpoint
-from wend.release import Change
-from wend.web import reading, rehearsal, session
+from wend.web import acting, holding, reading, session, watching
 from wend.web.body import Field, check_names
 from wend.web.door import KNOWN, Act, Address, Visit, any_app, asked_app, deploys_app
-from wend.web.stream import Flow, Item, listened, told
+from wend.web.stream import Flow, Item, listened
 
 LINES, EVENTS = 10_000, 1000
-SET, UNSET = Field("set", "table", {}), Field("unset", "texts", [])
 
 
 # ---------------------------------------------------------------------------------------------- the platform
@@ -53,59 +50,15 @@ def log_items(ctx: Context, name: str, lines: int, process: str | None, follow: 
         yield reading.line(one) if one.source else None
 
 
-def change(visit: Visit, secret: bool) -> Flow:
-    """Set and unset configuration or secrets."""
-    dry, given = visit.dry(), visit.read(SET, UNSET)
-    wanted = Change(given["set"], tuple(given["unset"]), secret)
-    act = rehearsal.change if dry else release.change_config
-    return told(lambda say, gone: act(visit.ctx, visit.app, wanted, say))
-
-
-def config(visit: Visit) -> Flow:
-    return change(visit, secret=False)
-
-
-def secrets(visit: Visit) -> Flow:
-    return change(visit, secret=True)
-
-
-def rollback(visit: Visit) -> Flow:
-    dry, number = visit.dry(), visit.read(Field("release", "whole", None))["release"]
-    if dry:
-        return told(lambda say, gone: rehearsal.rollback(visit.ctx, visit.app, number, say))
-    return told(lambda say, gone: {"release": release.rollback(visit.ctx, visit.app, number, say)})
-
-
-def scale(visit: Visit) -> Flow:
-    dry, counts = visit.dry(), visit.read(Field("counts", "counts"))["counts"]
-    if not counts:
-        raise Invalid("there is nothing to scale", 'send {"counts": {"web": 2}}')
-    act = rehearsal.scale if dry else apps.scale
-    return told(lambda say, gone: act(visit.ctx, visit.app, counts, say))
-
-
-def run(visit: Visit) -> Flow:
-    """A one-off command; closing the connection cancels it."""
-    command = visit.read(Field("command", "text"))["command"]
-
-    def act(say: Any, gone: Any) -> Item:
-        ended = apps.run(visit.ctx, visit.app, command, say, gone)
-        return {"code": ended.code, "signal": ended.signal, "oom": ended.oom}
-
-    return told(act, patient=True)
-
-
-def branch(visit: Visit) -> Item:
-    apps.set_branch(visit.ctx, visit.app, visit.read(Field("branch", "text"))["branch"])
-    return {}
-
-
-def destroy(visit: Visit) -> Item:
-    dry, confirm = visit.dry(), visit.read(Field("confirm", "text", ""))["confirm"]
-    if dry:
-        return rehearsal.destroy(visit.ctx, visit.app)
-    apps.destroy(visit.ctx, visit.app, confirm)
-    return {}
+def canary(visit: Visit) -> Flow | Item:
+    """Its reading; followed, one after the other until it is over."""
+    query = visit.query
+    follow = query.flag("follow")
+    query.done()
+    if not follow:
+        return watching.canary(visit.ctx, visit.app)
+    reading.check_app(visit.ctx, visit.app)
+    return listened(lambda: watching.followed(visit.ctx, visit.app))
 
 
 # ---------------------------------------------------------------------------------------------- the ledger
@@ -195,26 +148,47 @@ def of_app(read: Any) -> Act:
     return lambda visit: read(visit.ctx, visit.app)
 
 
+def named(read: Any) -> Act:
+    """The same for one that takes the name of something of the app's as well."""
+    return lambda visit: read(visit.ctx, visit.app, visit.name)
+
+
 ADDRESSES = (
     Address("GET", "/api/status", "platform.read", status),
     Address("POST", "/api/signin", KNOWN, sign_in),
     Address("GET", "/api/paths", "app.read", golden_paths, any_app),
     Address("GET", "/api/apps", "app.read", lambda visit: reading.all_apps(visit.ctx), any_app),
     Address("GET", "/api/apps/{app}", "app.read", lambda visit: reading.one_app(visit.ctx, visit.app, visit.base)),
-    Address("DELETE", "/api/apps/{app}", "app.destroy", destroy),
+    Address("DELETE", "/api/apps/{app}", "app.destroy", acting.destroy),
     Address("GET", "/api/apps/{app}/ps", "app.read", of_app(reading.processes)),
     Address("GET", "/api/apps/{app}/releases", "app.read", of_app(reading.releases)),
     Address("GET", "/api/apps/{app}/deploys", "app.read", of_app(reading.deploys)),
     Address("GET", "/api/deploys/{id}", "app.read", lambda visit: reading.deploy(visit.ctx, visit.id), deploys_app),
     Address("GET", "/api/apps/{app}/logs", "app.read", logs),
     Address("GET", "/api/apps/{app}/config", "app.read", of_app(reading.config)),
-    Address("POST", "/api/apps/{app}/config", "app.change", config),
+    Address("POST", "/api/apps/{app}/config", "app.change", acting.config),
     Address("GET", "/api/apps/{app}/secrets", "app.read", of_app(reading.secret_names)),
-    Address("POST", "/api/apps/{app}/secrets", "app.change", secrets),
-    Address("POST", "/api/apps/{app}/rollback", "app.change", rollback),
-    Address("POST", "/api/apps/{app}/scale", "app.change", scale),
-    Address("POST", "/api/apps/{app}/run", "app.run", run),
-    Address("POST", "/api/apps/{app}/branch", "app.change", branch),
+    Address("POST", "/api/apps/{app}/secrets", "app.change", acting.secrets),
+    Address("GET", "/api/apps/{app}/traffic", "app.read", of_app(watching.traffic_of)),
+    Address("GET", "/api/apps/{app}/canary", "app.read", canary),
+    Address("POST", "/api/apps/{app}/canary", "app.change", acting.canary),
+    Address("POST", "/api/apps/{app}/promote", "app.change", acting.promote),
+    Address("POST", "/api/apps/{app}/abort", "app.change", acting.abort),
+    Address("POST", "/api/apps/{app}/rollback", "app.change", acting.rollback),
+    Address("GET", "/api/apps/{app}/scale", "app.read", of_app(holding.scale)),
+    Address("POST", "/api/apps/{app}/scale", "app.change", acting.scale),
+    Address("POST", "/api/apps/{app}/run", "app.run", acting.run),
+    Address("GET", "/api/apps/{app}/jobs", "app.read", of_app(holding.jobs)),
+    Address("GET", "/api/apps/{app}/jobs/{name}", "app.read", named(holding.job)),
+    Address("POST", "/api/apps/{app}/jobs/{name}/run", "app.run", acting.run_job),
+    Address("GET", "/api/apps/{app}/previews", "app.read", of_app(reading.previews)),
+    Address("DELETE", "/api/apps/{app}/previews/{name}", "app.change", acting.remove_preview),
+    Address("GET", "/api/apps/{app}/resources", "app.read", of_app(holding.resources)),
+    Address("POST", "/api/apps/{app}/resources", "app.change", acting.restore),
+    Address("POST", "/api/apps/{app}/resources/{name}/rotate", "app.change", acting.rotate),
+    Address("DELETE", "/api/apps/{app}/resources/{name}", "app.destroy", acting.remove_resource),
+    Address("GET", "/api/trash", "app.read", lambda visit: holding.trash(visit.ctx), any_app),
+    Address("POST", "/api/apps/{app}/branch", "app.change", acting.branch),
     Address("GET", "/api/ledger/events", "ledger.read", ledger_events, asked_app),
     Address("GET", "/api/ledger/verify", "ledger.read", verify),
     Address("GET", "/api/ledger/checkpoint", "ledger.read", checkpoint),

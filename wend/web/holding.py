@@ -10,9 +10,13 @@ from dataclasses import asdict
 from typing import Any
 
 from wend import auth, fleet
+from wend import jobs as clockwork
 from wend.context import Context
+from wend.errors import NotFound
 from wend.run import Status
-from wend.state import questions, resources, scaling
+from wend.state import jobs as job_runs
+from wend.state import questions, scaling
+from wend.state import resources as stored
 from wend.state.questions import Release
 
 Found = dict[str, Any]
@@ -49,13 +53,36 @@ def scale(ctx: Context, name: str) -> Found:
     return {"processes": counts(live, now, by_hand, ctx.driver.status(name)), "history": past}
 
 
+def jobs(ctx: Context, name: str) -> list[Found]:
+    """What the live release runs by the clock: name, schedule, when it is next due (`next_at`), and its last run."""
+    return [asdict(one) for one in clockwork.declared(ctx, name)]
+
+
+def job(ctx: Context, name: str, which: str) -> Found:
+    """A job's `runs`, newest first; also one that the live release no longer has. Raises NotFound."""
+    with ctx.ledger.query() as db:
+        questions.app(db, name)
+        runs = job_runs.runs(db, name, which)
+    found = next((one for one in jobs(ctx, name) if one["name"] == which), None)
+    if found is None and not runs:
+        raise NotFound(f"{name} has no job {which[:60]!r}", f"`wend jobs {name}` lists those there are")
+    return {"job": found, "runs": runs}
+
+
+def resources(ctx: Context, name: str) -> list[Found]:
+    """The app's databases, caches and folders. Never a password."""
+    with ctx.ledger.query() as db:
+        questions.app(db, name)
+        return [kept(one) for one in stored.kept(db, name)]
+
+
 def trash(ctx: Context) -> list[Found]:
     """What can be restored of apps that the actor may see, newest first."""
     with ctx.ledger.query() as db:
-        found = resources.trashed(db)
+        found = stored.trashed(db)
     return [kept(one) for one in found if auth.permits(ctx.actor.scopes, "app.read", one.app)]
 
 
-def kept(one: resources.Kept | resources.Trashed) -> Found:
+def kept(one: stored.Kept | stored.Trashed) -> Found:
     """A resource, here or in the trash. `hash` is the ledger's business."""
     return {key: value for key, value in asdict(one).items() if key != "hash"}

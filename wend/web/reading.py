@@ -140,7 +140,7 @@ def one_app(ctx: Context, name: str, base: str) -> Found:
         "runs": runs,
         "scale": scale,
         "counts": holding.counts(live, scale, by_hand, have),
-        "traffic": watching.seen(ctx, name),
+        "traffic": watching.traffic_of(ctx, name),
         **watching.under_judgement(ctx, name),
     }
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from wend import apps, fleet, release
+from collections.abc import Mapping
+from typing import Any
+
+from wend import apps, fleet, release, rollout, trial
 from wend.context import Context
-from wend.errors import Invalid, NotFound
+from wend.errors import Conflict, Invalid, NotFound
 from wend.journal import Say
 from wend.release import Change
-from wend.state import questions, scaling
+from wend.rollout import Asked
+from wend.state import canaries, questions, resources, scaling
+from wend.web import holding
 
 
 def change(ctx: Context, name: str, wanted: Change, say: Say) -> None:
@@ -42,7 +47,33 @@ def rollback(ctx: Context, name: str, number: int | None, say: Say) -> None:
             say(f"  secret {key} would {'be unset' if then is None else f'go back to version {then}'}")
 
 
-def scale(ctx: Context, name: str, counts: dict[str, int], say: Say) -> None:
+def canary(ctx: Context, name: str, number: int | None, asked: Asked, say: Say) -> None:
+    """A canary of a release that is there. Raises what the act would."""
+    with ctx.ledger.query() as db:
+        app, known = questions.app(db, name), questions.releases(db, name, 500)
+        busy = rollout.under_way(canaries.running(db, name))
+    if busy:
+        raise Conflict(f"release {busy.release} is a canary already", f"wend canary {name}")
+    target = trial.candidate(app, known, number)
+    policy = target.declared.canary
+    steps = rollout.steps_for(policy, "on" if asked is None else asked, 0.0)
+    say(f"  would give release {target.number} a share beside {app.live}, commit {target.commit[:9]}")
+    say(f"  {' → '.join(map(str, (*steps, 100)))} % of the requests, {policy.seconds:g} s each at least")
+
+
+def promote(ctx: Context, name: str, say: Say) -> None:
+    """Making the canary live. Raises what the act would."""
+    row = rollout.current(ctx, name)
+    say(f"  would make release {row.release} live instead of {row.stable}: from {row.weight} % to every request")
+
+
+def abort(ctx: Context, name: str, say: Say) -> None:
+    """Taking the canary back. Raises what the act would."""
+    row = rollout.current(ctx, name)
+    say(f"  would take release {row.release} back from {row.weight} % of the requests; {row.stable} serves them all")
+
+
+def scale(ctx: Context, name: str, counts: dict[str, int | None], say: Say) -> None:
     """Replica counts. Raises what the act would."""
     live = apps.live_release(ctx, name)
     with ctx.ledger.query() as db:
@@ -50,10 +81,18 @@ def scale(ctx: Context, name: str, counts: dict[str, int], say: Say) -> None:
     for process, count in counts.items():
         if process not in live.processes:
             raise NotFound(f"{name} has no process {process!r}", f"it has: {', '.join(live.processes)}")
-        if not 0 <= count <= apps.MOST:
-            raise Invalid(f"{process}={count} is not a number of replicas", f"use 0 to {apps.MOST}")
+        if count is not None and not 0 <= count <= apps.MOST:
+            raise Invalid(f"{process}={count} is not a number of replicas", f"use 0 to {apps.MOST}, or auto")
         before = fleet.wanted(live.processes[process], now.get(process))
-        say(f"  {process}: would go from ×{before} to ×{count}")
+        say(f"  {process}: would go from ×{before} to {aim(live.processes[process], count)}")
+
+
+def aim(settings: Mapping[str, Any], count: int | None) -> str:
+    """A count in words; None: what it is when nobody sets it."""
+    bounds = settings.get("scaling")
+    if count is not None:
+        return f"×{count}"
+    return f"×{bounds['min']} to ×{bounds['max']} by load" if bounds else f"×{fleet.wanted(settings, None)}"
 
 
 def destroy(ctx: Context, name: str) -> dict[str, object]:
@@ -62,4 +101,6 @@ def destroy(ctx: Context, name: str) -> dict[str, object]:
         questions.app(db, name)
         counts = {"releases": len(questions.releases(db, name, 10_000)), "config": len(questions.config(db, name))}
         counts["secrets"] = len(questions.secrets(db, name))
-    return {"would": "remove", "app": name, "processes": len(ctx.driver.status(name)), **counts}
+        counts["previews"] = sum(1 for one in questions.apps(db) if one.parent == name)
+        kept = [holding.kept(one) for one in resources.kept(db, name)]
+    return {"would": "remove", "app": name, "processes": len(ctx.driver.status(name)), **counts, "kept": kept}

@@ -49,7 +49,7 @@ def untried(app: App, releases: Iterable[Release], past: Iterable[Canary]) -> in
 # ---------------------------------------------------------------------------------------------- acts
 
 
-def seen(ctx: Context, name: str) -> list[Found]:
+def traffic_of(ctx: Context, name: str) -> list[Found]:
     """What the proxy saw of each release in the last minute, and what its processes use."""
     return [asdict(one) for one in traffic.per_release(ctx, name)]
 
@@ -77,7 +77,7 @@ def canary(ctx: Context, name: str) -> Found:
         "untried": untried(app, releases, past),
         **under_judgement(ctx, name),
         "past": [row(one, now) for one in past if not one.under_way],
-        "traffic": seen(ctx, name),
+        "traffic": traffic_of(ctx, name),
     }
 
 

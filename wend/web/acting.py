@@ -1,0 +1,159 @@
+"""What the API changes: each act reads its body and calls the room that does it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wend import apps, auth, jobs, previews, release, resources, rollout, trial
+from wend.errors import Invalid, NotFound
+from wend.release import Change
+from wend.rollout import Asked
+from wend.state import resources as stored
+from wend.web import holding, rehearsal
+from wend.web.body import Field
+from wend.web.door import Visit
+from wend.web.stream import Flow, Item, told
+
+SET, UNSET = Field("set", "table", {}), Field("unset", "texts", [])
+CONFIRM = Field("confirm", "text", "")
+
+
+# ---------------------------------------------------------------------------------------------- configuration
+
+
+def change(visit: Visit, secret: bool) -> Flow:
+    """Set and unset configuration or secrets."""
+    dry, given = visit.dry(), visit.read(SET, UNSET)
+    wanted = Change(given["set"], tuple(given["unset"]), secret)
+    act = rehearsal.change if dry else release.change_config
+    return told(lambda say, gone: act(visit.ctx, visit.app, wanted, say))
+
+
+def config(visit: Visit) -> Flow:
+    return change(visit, secret=False)
+
+
+def secrets(visit: Visit) -> Flow:
+    return change(visit, secret=True)
+
+
+# ---------------------------------------------------------------------------------------------- releases
+
+
+def rollback(visit: Visit) -> Flow:
+    dry, number = visit.dry(), visit.read(Field("release", "whole", None))["release"]
+    if dry:
+        return told(lambda say, gone: rehearsal.rollback(visit.ctx, visit.app, number, say))
+    return told(lambda say, gone: {"release": release.rollback(visit.ctx, visit.app, number, say)})
+
+
+def canary(visit: Visit) -> Flow:
+    """Begin a canary of a release that is there."""
+    dry, given = visit.dry(), visit.read(Field("release", "whole", None), Field("steps", "text", None))
+    number, asked = given["release"], shares(given["steps"])
+    if dry:
+        return told(lambda say, gone: rehearsal.canary(visit.ctx, visit.app, number, asked, say))
+    return told(lambda say, gone: {"release": trial.start(visit.ctx, visit.app, number, asked, say)})
+
+
+def shares(text: str | None) -> Asked:
+    """ "5,25,50" as steps; None and "auto": what wend.toml says. Raises Invalid, also for "off": that is no canary."""
+    asked = None if text is None else release.read_steps(text)
+    if asked == "off":
+        raise Invalid("a canary in no steps is none", 'write it like "5,25,50"')
+    return asked if isinstance(asked, tuple) else None
+
+
+def promote(visit: Visit) -> Flow:
+    dry, _ = visit.dry(), visit.read()
+    if dry:
+        return told(lambda say, gone: rehearsal.promote(visit.ctx, visit.app, say))
+    return told(lambda say, gone: {"release": trial.promote(visit.ctx, visit.app, say)})
+
+
+def abort(visit: Visit) -> Flow:
+    dry, _ = visit.dry(), visit.read()
+    if dry:
+        return told(lambda say, gone: rehearsal.abort(visit.ctx, visit.app, say))
+    return told(lambda say, gone: {"release": rollout.abort(visit.ctx, visit.app, say)})
+
+
+# ---------------------------------------------------------------------------------------------- processes
+
+
+def scale(visit: Visit) -> Flow:
+    dry, counts = visit.dry(), visit.read(Field("counts", "counts"))["counts"]
+    if not counts:
+        raise Invalid("there is nothing to scale", 'send {"counts": {"web": 2}}')
+    act = rehearsal.scale if dry else apps.scale
+    return told(lambda say, gone: act(visit.ctx, visit.app, counts, say))
+
+
+def run(visit: Visit) -> Flow:
+    """A one-off command; closing the connection cancels it."""
+    command = visit.read(Field("command", "text"))["command"]
+
+    def act(say: Any, gone: Any) -> Item:
+        ended = apps.run(visit.ctx, visit.app, command, say, gone)
+        return {"code": ended.code, "signal": ended.signal, "oom": ended.oom}
+
+    return told(act, patient=True)
+
+
+def run_job(visit: Visit) -> Flow:
+    """A scheduled command now; it goes on when nobody listens any more."""
+    visit.read()
+    return told(lambda say, gone: jobs.start(visit.ctx, visit.app, visit.name, say))
+
+
+# ---------------------------------------------------------------------------------------------- the app itself
+
+
+def branch(visit: Visit) -> Item:
+    apps.set_branch(visit.ctx, visit.app, visit.read(Field("branch", "text"))["branch"])
+    return {}
+
+
+def destroy(visit: Visit) -> Item:
+    """Done: `kept`, what of its resources lies in the trash."""
+    dry, confirm = visit.dry(), visit.read(CONFIRM)["confirm"]
+    if dry:
+        return rehearsal.destroy(visit.ctx, visit.app)
+    before = {one["id"] for one in holding.trash(visit.ctx)}
+    apps.destroy(visit.ctx, visit.app, confirm)
+    return {"kept": [one for one in holding.trash(visit.ctx) if one["app"] == visit.app and one["id"] not in before]}
+
+
+def remove_preview(visit: Visit) -> Item:
+    dry, _ = visit.dry(), visit.read()
+    if visit.name not in {one.name for one in previews.of(visit.ctx, visit.app)}:
+        raise NotFound(f"{visit.app} has no preview {visit.name[:80]!r}", f"`wend previews {visit.app}` lists them")
+    if dry:
+        return rehearsal.destroy(visit.ctx, visit.name)
+    previews.remove(visit.ctx, visit.name, f"by {visit.ctx.actor.name}")
+    return {}
+
+
+# ---------------------------------------------------------------------------------------------- resources
+
+
+def rotate(visit: Visit) -> Flow:
+    visit.read()
+    return told(lambda say, gone: resources.rotate(visit.ctx, visit.app, visit.name, say))
+
+
+def remove_resource(visit: Visit) -> Flow:
+    """Into the trash."""
+    confirm = visit.read(CONFIRM)["confirm"]
+    return told(lambda say, gone: resources.remove(visit.ctx, visit.app, visit.name, confirm, say))
+
+
+def restore(visit: Visit) -> Flow:
+    """Out of the trash, as a resource of this app. Whoever may not change the app that it was of does not learn that it
+    is there."""
+    given = visit.read(Field("trash", "text"), Field("name", "text", None))
+    with visit.ctx.ledger.query() as db:
+        of = {one.id: one.app for one in stored.trashed(db)}.get(given["trash"])
+    if of is None or not auth.permits(visit.ctx.actor.scopes, "app.change", of):
+        raise NotFound(f"there is no {given['trash'][:60]!r} in the trash", "`wend resources trash` lists it")
+    return told(lambda say, gone: resources.restore(visit.ctx, given["trash"], visit.app, given["name"], say))
