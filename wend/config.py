@@ -39,6 +39,9 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("build_memory", 4 * 2**30, "bytes of memory a build may use"),
     Setting("build_disk", 5 * 2**30, "bytes a build may write"),
     Setting("previews_per_app", 5, "previews one app may have at a time"),
+    Setting("jobs_at_once", 4, "jobs that run at the same time, of all apps together"),
+    Setting("postgres", "", "the address of a PostgreSQL server for the apps, with a role that may make databases"),
+    Setting("trash_hours", 72, "how long the data of a destroyed app can be restored"),
     Setting("pushes_at_once", 4, "pushes one person may have under way"),
 )
 NAMES = {setting.name: setting for setting in SETTINGS}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from wend.config import Config
 from wend.leases import Leases
@@ -11,6 +11,7 @@ from wend.repos import Repos
 from wend.route import Router
 from wend.route.meter import Meter
 from wend.run import Driver
+from wend.runs import Runs
 
 
 @dataclass(frozen=True)
@@ -40,3 +41,4 @@ class Context:
     leases: Leases
     meter: Meter
     actor: Actor = PLATFORM
+    runs: Runs = field(default_factory=Runs)

@@ -229,6 +229,7 @@ def serve(home: Path, given: Mapping[str, str]) -> None:
             worker.start()
             run_doors(ctx, hooks, portal, ending)
             worker.stop()
+            ctx.runs.close(5.0)
             if ending.apps:
                 ctx.leases.close(10.0)
         finally:

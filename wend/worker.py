@@ -31,8 +31,8 @@ def clocks(mend: Callable[[Context], object]) -> tuple[Clock, ...]:
     return (
         Clock("look", 0.25, mend),
         Clock("traffic", 0.5, traffic.sample),
-        Clock("scaling", 2.0, scaling.tend),
-        Clock("jobs", 1.0, jobs.tick),
+        Clock("scaling", 2.0, scaling.Tender().tend),
+        Clock("jobs", 1.0, jobs.Roster().tick),
         Clock("tidy", 60.0, retention.sweep),
         Clock("previews", 60.0, previews.sweep),
         Clock("trash", 300.0, resources.sweep),

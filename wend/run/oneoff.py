@@ -9,7 +9,8 @@ import subprocess
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 
@@ -17,6 +18,7 @@ from wend.errors import Down
 from wend.poll import readable
 from wend.run import Box, Exit, Finished
 from wend.run.launch import command, describe, packed, uid_of
+from wend.run.sandbox.log import Log
 
 TAIL = 200
 
@@ -80,6 +82,22 @@ def spawn(given: int) -> subprocess.Popen[bytes]:
         )
     except OSError as error:
         raise Down(f"cannot start a process here: {error.strerror}", "wend doctor") from error
+
+
+@contextmanager
+def logged(home: Path, app: str, name: str, size: int) -> Generator[Callable[[str], None]]:
+    """Lines told to what this gives stand in the app's logs as those of `name`, under the same cap as a replica's.
+    Raises Down."""
+    folder = home / "logs" / app
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        log = Log(str(folder / f"{name}.log"), size)
+    except OSError as error:
+        raise Down(f"cannot keep the log of {name}: {error.strerror}", "wend doctor") from error
+    try:
+        yield lambda line: log.write(line.encode("utf-8", "replace") + b"\n")
+    finally:
+        log.close()
 
 
 class Watch:
