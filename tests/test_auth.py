@@ -23,6 +23,14 @@ from wend import auth
         (("app.*",), "ledger.read", None, False),
         (("app.rea",), "app.read", "a", False),
         (("app.read:",), "app.read", "a", False),
+        (("app.read:hello",), "app.read", "fix--hello", True),
+        (("app.read:hello",), "app.read", "hello--other", False),
+        (("app.read:b-a",), "app.read", "b--a", False),
+        (("app.read:a",), "app.read", "b-a", False),
+        (("app.read:fix--hello",), "app.read", "fix--hello", True),
+        (("app.read:fix--hello",), "app.read", "hello", False),
+        (("app.read:fix--hello",), "app.read", "other--hello", False),
+        (("app.read:",), "app.read", "a--", False),
     ],
 )
 def test_scopes(scopes: tuple[str, ...], verb: str, target: str | None, allowed: bool) -> None:
