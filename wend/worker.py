@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from wend import jobs, previews, reconcile, resources, retention, scaling, traffic
 from wend.context import Context
 from wend.errors import WendError
+from wend.watch import Watcher
 
 log = logging.getLogger(__name__)
 HANDS = 4  # apps mended at the same time; one that takes its whole boot time must not keep the others waiting
@@ -25,12 +26,13 @@ class Clock:
     act: Callable[[Context], object]
 
 
-def clocks(mend: Callable[[Context], object]) -> tuple[Clock, ...]:
+def clocks(mend: Callable[[Context], object], judge: Callable[[Context], object]) -> tuple[Clock, ...]:
     """Every clock. A process that died is noticed within the first one's time; repositories are packed once a day,
     because every push leaves one pack."""
     return (
         Clock("look", 0.25, mend),
         Clock("traffic", 0.5, traffic.sample),
+        Clock("judge", 0.25, judge),
         Clock("scaling", 2.0, scaling.Tender().tend),
         Clock("jobs", 1.0, jobs.Roster().tick),
         Clock("tidy", 60.0, retention.sweep),
@@ -68,9 +70,10 @@ class Worker:
         self.ctx = ctx
         self.ended = threading.Event()
         self.mender = Mender()
+        self.watcher = Watcher()
         self.threads = [
             threading.Thread(target=self.loop, args=(clock,), name=f"clock-{clock.name}", daemon=True)
-            for clock in clocks(self.mender.look)
+            for clock in clocks(self.mender.look, self.watcher.look)
         ]
 
     def start(self) -> None:
@@ -81,7 +84,8 @@ class Worker:
         self.ended.set()
         for thread in self.threads:
             thread.join(timeout=10)
-        self.mender.hands.shutdown(wait=False, cancel_futures=True)
+        for hands in (self.mender.hands, self.watcher.hands):
+            hands.shutdown(wait=False, cancel_futures=True)
 
     def loop(self, clock: Clock) -> None:
         while not self.ended.wait(clock.every):
