@@ -11,45 +11,51 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 
-from wend import deploy, fleet, reconcile, secrets
+from wend import fleet, reconcile, secrets
 from wend.context import Context
 from wend.errors import Invalid, NotFound, Refused
 from wend.events import Fact
 from wend.journal import Say, new_id
 from wend.run import Exit, Line, Status
 from wend.run.oneoff import run as run_box
-from wend.state import questions
+from wend.state import questions, scaling
 from wend.state.questions import Release
 
 MOST = 100
 RUN_SECONDS = 3600.0
 
 
-def scale(ctx: Context, name: str, counts: dict[str, int], say: Say) -> None:
-    """Set replica counts by hand and bring them about; they hold for later releases too. If the new ones do not come
-    up well, nothing has changed."""
+def scale(ctx: Context, name: str, counts: dict[str, int | None], say: Say) -> None:
+    """Set replica counts by hand and bring them about; they hold for later releases too. None hands the count back to
+    the load. If the new ones do not come up well, nothing has changed."""
     with ctx.leases.hold(name, "scale"):
-        app, before = deploy.look_up(ctx, name)
         live = live_release(ctx, name)
+        with ctx.ledger.query() as db:
+            before = scaling.by_hand(db, name)
         for process, count in counts.items():
             if process not in live.processes:
                 raise NotFound(f"{name} has no process {process!r}", f"it has: {', '.join(live.processes)}")
-            if not 0 <= count <= MOST:
+            if count is None and not live.processes[process].get("scaling"):
+                raise Invalid(
+                    f"{name}'s {process} has no bounds to scale between",
+                    "add `replicas = { min = 1, max = 4 }` to [process.web] in wend.toml, and push",
+                )
+            if count is not None and not 0 <= count <= MOST:
                 raise Invalid(f"{process}={count} is not a number of replicas", f"use 0 to {MOST}")
         ctx.ledger.append([scaled(ctx, name, process, count) for process, count in counts.items()])
         try:
             reconcile.converge(ctx, name)
         except Exception:
-            usual = {
-                process: fleet.wanted(settings, before.get(process)) for process, settings in live.processes.items()
-            }
-            ctx.ledger.append([scaled(ctx, name, process, usual[process]) for process in counts])
+            ctx.ledger.append([scaled(ctx, name, process, before.get(process)) for process in counts])
             reconcile.converge(ctx, name)
             raise
-        say(f"  {app.name}: " + ", ".join(f"{process} ×{count}" for process, count in counts.items()))
+        told = (
+            f"{process} ×{count}" if count is not None else f"{process} by load" for process, count in counts.items()
+        )
+        say(f"  {name}: " + ", ".join(told))
 
 
-def scaled(ctx: Context, name: str, process: str, count: int) -> Fact:
+def scaled(ctx: Context, name: str, process: str, count: int | None) -> Fact:
     data = {"process": process, "replicas": count}
     return Fact("scaled", f"app/{name}", data, actor=ctx.actor.name, app=name)
 
@@ -75,7 +81,7 @@ def run(ctx: Context, name: str, command: str, say: Say, cancel: threading.Event
     ctx.ledger.append([Fact("run_started", f"app/{name}", about, actor=ctx.actor.name, app=name)])
     settings = release.processes.get("web") or {}
     box = fleet.box(release, command, settings, outfit, port=False)
-    box = replace(box, limits=replace(box.limits, seconds=RUN_SECONDS))
+    box = replace(box, limits=replace(box.limits, seconds=RUN_SECONDS, share=fleet.BESIDE))
     ended = "the platform failed"
     try:
         done = run_box(box, outfit.env, lambda line: say(secrets.redact(line, hidden)), cancel, home=ctx.config.home)
@@ -127,6 +133,7 @@ def destroy(ctx: Context, name: str, confirm: str, why: str = "on request") -> N
         with ctx.ledger.query() as db:
             sealed = questions.sealed_versions(db, name)
         ctx.router.remove(name)
+        ctx.runs.end(ctx.runs.of(name), "the app was destroyed", 15.0)
         ctx.driver.stop(name)
         ctx.ledger.append([Fact("app_destroyed", f"app/{name}", {"why": why}, actor=ctx.actor.name, app=name)])
         ctx.ledger.erase([hash for _, _, hash in sealed], ctx.actor.name)

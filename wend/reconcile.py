@@ -18,6 +18,7 @@ from wend.context import Context
 from wend.errors import Down, NotFound, WendError
 from wend.events import Fact
 from wend.journal import FORWARD, Journal
+from wend.route import Route
 from wend.run import Replica, Status, Step
 from wend.state import canaries, questions, scaling
 from wend.state.questions import App, Deploy, Release
@@ -164,9 +165,9 @@ def converge(ctx: Context, name: str, wait: bool = False) -> None:
     want = bring(ctx, live, scale, have, wait)
     if trial:
         want += bring(ctx, trial, {"web": scale["web"]} if "web" in scale else {}, have, wait, only="web")
-    extra = surplus(want, have, warm)
+    extra, before = surplus(want, have, warm), ctx.router.get(name)
     rollout.reroute(ctx, name, warm, {status.id for status in extra})
-    stop(ctx, extra)
+    retire(ctx, app, extra, before)
 
 
 def bring(
@@ -200,12 +201,29 @@ def kept(ctx: Context, app: App) -> set[int]:
     requests from before the route changed, for as long as those may take."""
     now = time.time()
     warm = {app.previous} if is_warm(app, now, ctx.config.warm_seconds) and app.previous else set[int]()
-    with ctx.ledger.query() as db:
-        last = canaries.recent(db, app.name, 1)
-    turned = max(app.live_at or 0, *(row.ended_at or 0 for row in last), 0)
-    if now - turned / 1e6 < ctx.config.drain_seconds:
+    if now - turned(ctx, app) < ctx.config.drain_seconds:
         warm |= {number for number, seen in ctx.router.stats(app.name).items() if seen.active and number != app.live}
     return warm
+
+
+def turned(ctx: Context, app: App) -> float:
+    """When (Unix seconds) the app's requests last changed their way: going live, a canary's end, a count."""
+    with ctx.ledger.query() as db:
+        ends = [row.ended_at or 0 for row in canaries.recent(db, app.name, 1)]
+        counts = [row["at"] for row in scaling.history(db, app.name, 1)]
+    return max(app.live_at or 0, 0, *ends, *counts) / 1e6
+
+
+def retire(ctx: Context, app: App, extra: list[Status], before: Route | None) -> None:
+    """Stop what is surplus. What had a place in the route until now, or has callers, is left for a later look, for as
+    long as requests may take."""
+    patient = time.time() - turned(ctx, app) < ctx.config.drain_seconds
+    served = {port for backend in (before.backends.values() if before else ()) for _, port in backend.endpoints}
+
+    def stays(status: Status) -> bool:
+        return status.phase in fleet.ALIVE and (status.port in served or not ctx.driver.idle(status.id))
+
+    stop(ctx, [status for status in extra if not (patient and stays(status))])
 
 
 def stop(ctx: Context, extra: list[Status]) -> None:
