@@ -36,9 +36,9 @@ def until(condition: Callable[[], bool], seconds: float = 10) -> None:
 
 
 @contextlib.contextmanager
-def edge(home: Path) -> Iterator[Envoy]:
+def edge(home: Path, hops: int = 0) -> Iterator[Envoy]:
     """A running Envoy of its own."""
-    router = Envoy(home, ("127.0.0.1", free_port()), workers=1)
+    router = Envoy(home, ("127.0.0.1", free_port()), hops, workers=1)
     try:
         router.up()
         yield router
@@ -144,13 +144,13 @@ def app(name: str, idle: float = 60) -> Iterator[App]:
 # ---------------------------------------------------------------------------------------------- a client
 
 
-def connect(port: int) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", port), timeout=10)
+def connect(port: int, source: str = "127.0.0.1") -> socket.socket:
+    return socket.create_connection(("127.0.0.1", port), timeout=10, source_address=(source, 0))
 
 
-def exchange(port: int, raw: bytes) -> tuple[int, str]:
+def exchange(port: int, raw: bytes, source: str = "127.0.0.1") -> tuple[int, str]:
     """Status and everything after the status line, for raw bytes that ask for the connection to be closed."""
-    with connect(port) as wire:
+    with connect(port, source) as wire:
         wire.sendall(raw)
         said = b""
         while piece := wire.recv(65536):
@@ -159,6 +159,23 @@ def exchange(port: int, raw: bytes) -> tuple[int, str]:
     return int(said.split(b" ")[1]), said.decode("latin-1")
 
 
-def ask(port: int, host: str, path: str = "/", method: str = "GET", more: str = "") -> tuple[int, str]:
+def ask(
+    port: int, host: str, path: str = "/", method: str = "GET", more: str = "", source: str = "127.0.0.1"
+) -> tuple[int, str]:
     raw = f"{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n{more}\r\n"
-    return exchange(port, raw.encode())
+    return exchange(port, raw.encode(), source)
+
+
+def flood(port: int, host: str, count: int) -> None:
+    """So many requests on one connection, a few at a time; every one must be answered 200."""
+    request = f"GET / HTTP/1.1\r\nhost: {host}\r\n\r\n".encode()
+    with connect(port) as wire:
+        for start in range(0, count, 50):
+            batch = min(50, count - start)
+            wire.sendall(request * batch)
+            said = b""
+            while said.count(b"\r\n\r\n") < batch:
+                piece = wire.recv(65536)
+                assert piece, "the connection was closed"
+                said += piece
+            assert said.count(b"HTTP/1.1 200") == batch

@@ -72,7 +72,7 @@ def test_strangers_get_nothing(there: World) -> None:
         if there.app.state.verbs[method, path] == OPEN:
             continue
         answer = there.ask(method, filled(path), token=None)
-        page = method == "GET" and not path.startswith(("/api", "/git")) and not path.endswith(".json")
+        page = method == "GET" and not path.startswith(("/api", "/git", "/metrics")) and not path.endswith(".json")
         assert answer.status == (303 if page else 401), (method, path, answer.status)
         if page:
             assert answer.headers["location"].startswith("/login")

@@ -30,7 +30,8 @@ class Route:
 
 @dataclass(frozen=True)
 class Traffic:
-    """What the proxy saw of one release since it knows it; the counts begin at 0 again when the proxy starts again.
+    """What the proxy saw of one release while it was in the routes. The counts go on when the proxy starts again, but
+    begin anew with the control plane when they must; whoever keeps an older one must expect them to fall.
 
     `total`: requests handed to a process, each repeat counted; `ok` (below 400), `client_errors`, `server_errors`: what
     the clients got, once each; a request that no process took is a server error too. `connect_failures`: attempts, of

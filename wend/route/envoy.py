@@ -33,6 +33,8 @@ class Envoy:
         self.hops = hops
         self.workers = workers
         self.change = threading.RLock()
+        self.counting = threading.Lock()
+        self.tally = counters.Tally()
         self.dropped: dict[str, float] = {}
         self.parsed: dict[str, tuple[tuple[int, int, int], xds.Json]] = {}
 
@@ -115,10 +117,14 @@ class Envoy:
             named = xds.named_clusters(hosts)
             self.drop(before - named, named)
             new = {xds.cluster_name(app, r): xds.cluster(app, r, b) for r, b in route.backends.items()}
-            if any(known.get(name) != resource for name, resource in new.items()):
+            changed = any(known.get(name) != resource for name, resource in new.items())
+            if changed:
+                self.remember(app)
                 kept = {name: known[name] for name in known if name in named or self.lingers(name)}
                 self.publish("cds", {**kept, **new}.values())
             self.publish("rds", [xds.route_configuration(hosts.values(), self.hops)])
+            if changed:
+                self.remember(app)
 
     def get(self, app: str) -> Route | None:
         with self.change:
@@ -227,21 +233,28 @@ class Envoy:
     # ------------------------------------------------------------------------------------------ what it saw
 
     def stats(self, app: str) -> dict[int, Traffic]:
-        with Admin(self.folder) as admin:
-            seen = counters.parse(admin.counters(f"^cluster\\.{app}/")).get(app, {})
-        return {release: seen.get(release, Traffic()) for release in self.in_force().get(app, ())}
+        return self.counted(f"^cluster\\.{app}/", [app]).get(app, {})
 
     def readings(self) -> dict[str, dict[int, Traffic]]:
-        with Admin(self.folder) as admin:
-            seen = counters.parse(admin.counters())
-        return {
-            app: {release: seen.get(app, {}).get(release, Traffic()) for release in releases}
-            for app, releases in self.in_force().items()
-        }
+        return self.counted("", None)
 
-    def in_force(self) -> dict[str, list[int]]:
-        """App → its releases. Does not wait for a change under way."""
-        return {app: xds.releases(host) for app, host in xds.virtual_hosts(self.load("rds")).items()}
+    def remember(self, app: str) -> None:
+        """Envoy forgets what it counted of a release whose replicas change: read it before, and see the fall after."""
+        with contextlib.suppress(Down):
+            self.stats(app)
+
+    def counted(self, pattern: str, apps: list[str] | None) -> dict[str, dict[int, Traffic]]:
+        """The releases in force of these apps, or of all. Does not wait for a change under way."""
+        with self.counting:
+            with Admin(self.folder) as admin:
+                seen = counters.parse(admin.counters(pattern))
+            known = {app: xds.releases(host) for app, host in xds.virtual_hosts(self.load("rds")).items()}
+            self.tally.keep(known)
+            return {
+                app: {n: self.tally.count(app, n, seen.get(app, {}).get(n, Traffic())) for n in releases}
+                for app, releases in known.items()
+                if apps is None or app in apps
+            }
 
     def drain(self, app: str, release: int, seconds: float) -> bool:
         deadline = time.monotonic() + seconds
