@@ -271,7 +271,6 @@ def test_acts_send_what_was_meant(api: FakeApi, wend: Run, words: str, query: st
 
 
 SENSELESS = """
-scale hello
 scale hello web
 scale hello web=-1
 scale hello web=²

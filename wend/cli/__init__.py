@@ -33,10 +33,16 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "ps": ("apps", "An app's processes."),
         "logs": ("apps", "What an app's processes print."),
         "releases": ("apps", "An app's releases, newest first."),
+        "canary": ("canary", "Try a release on a share of the traffic."),
+        "promote": ("canary", "Send every request to the canary."),
+        "abort": ("canary", "Take the canary back."),
         "run": ("change", "Run a command in an app's environment."),
-        "scale": ("change", "Set how many of each process run."),
+        "scale": ("change", "Show or set how many of each process run."),
         "config": ("settings", "An app's configuration: show, set, unset."),
         "secret": ("settings", "An app's secrets: show, set, unset."),
+        "jobs": ("jobs", "What runs by the clock: show, run now."),
+        "previews": ("previews", "An app's previews: show, remove."),
+        "resources": ("resources", "Databases, caches, folders: rotate, restore."),
         "rollback": ("change", "Go back to an earlier release."),
         "destroy": ("change", "Remove an app and everything it has."),
     },
@@ -77,7 +83,7 @@ class Commands(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for title, rows in SECTIONS.items():
             with formatter.section(title):
-                formatter.write_dl([(name.ljust(8), what) for name, (_, what) in rows.items()])
+                formatter.write_dl([(name.ljust(9), what) for name, (_, what) in rows.items()])
 
 
 @click.group(cls=Commands, epilog="`wend COMMAND --help` has an example of each.")

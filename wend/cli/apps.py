@@ -14,7 +14,7 @@ from wend.cli.options import app_argument, json_option
 @click.command()
 @json_option
 def apps(json: bool) -> None:
-    """Every app, and whether it is well.
+    """Every app with its previews, and whether it is well.
 
     Example: wend apps --json
     """
@@ -24,14 +24,20 @@ def apps(json: bool) -> None:
     elif not said:
         show.note("no apps yet: `wend new python-web hello` makes one, a first `git push` creates it here")
     else:
-        show.table(("APP", "STATE", "UP", "RELEASE", "LIVE", "URL"), map(app_row, said))
+        show.table(("APP", "STATE", "UP", "RELEASE", "LIVE", "URL"), map(app_row, in_families(said)))
+
+
+def in_families(said: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Every app with its previews below it."""
+    return sorted(said, key=lambda app: (app.get("parent") or app["name"], app.get("parent") is not None, app["name"]))
 
 
 def app_row(app: dict[str, Any]) -> tuple[object, ...]:
     state = "deploying" if app.get("deploying") else app.get("state")
     up = f"{app.get('up', 0)}/{app.get('wanted', 0)}"
     release = f"v{app['live']}" if app.get("live") else None
-    return app["name"], state, up, release, show.when(app.get("live_at")), app.get("url")
+    name = f"  {app['name']}" if app.get("parent") and show.terminal() else app["name"]
+    return name, state, up, release, show.when(app.get("live_at")), app.get("url")
 
 
 @click.command()
@@ -57,7 +63,7 @@ def ps(app: str | None, json: bool) -> None:
 
 
 def process_row(one: dict[str, Any], previous: int | None) -> tuple[object, ...]:
-    """A process; one that only waits for a rollback is `warm`."""
+    """A process; one that only waits for a rollback is `warm`, one that its next request wakes `asleep`."""
     state = "warm" if one["phase"] == "up" and one["release"] == previous else one["phase"]
     since, used = show.when(one["started"], 1.0), (show.size(one["rss"]), f"{one['cpu']:.1f}s")
     name = f"{one['process']}.{one['index']}"

@@ -13,7 +13,7 @@ import click
 from wend import spec
 from wend.cli import repo, show
 from wend.cli.client import app_path, client
-from wend.cli.options import Trailing, app_argument, dry_run_option
+from wend.cli.options import Trailing, app_argument, dry_run_option, json_option
 from wend.errors import Invalid
 from wend.run import Exit
 
@@ -59,25 +59,63 @@ def exit_code(ended: dict[str, Any]) -> int:
 
 
 @click.command()
-@click.argument("words", nargs=-1, metavar="[APP] PROCESS=COUNT...")
+@click.argument("words", nargs=-1, metavar="[APP] [PROCESS=COUNT|auto...]")
+@json_option
 @dry_run_option
-def scale(words: tuple[str, ...], dry_run: bool) -> None:
-    """Set how many replicas of a process type run; it holds for later releases too.
+def scale(words: tuple[str, ...], json: bool, dry_run: bool) -> None:
+    """Set how many replicas of a process type run; it holds for later releases too. `auto` gives the count back to the
+    load, or to wend.toml. Without a count: what runs, its bounds, and what changed it.
 
-    Example: wend scale hello web=3 worker=1
+    Example: wend scale hello web=3 worker=1 · wend scale hello web=auto
     """
     app = words[0] if words and "=" not in words[0] else None
     counts = dict(count_of(word) for word in words[1 if app else 0 :])
-    if not counts:
-        raise Invalid("which process, and how many?", "wend scale APP web=3")
-    client().act("POST", app_path(repo.app(app), "scale"), {"counts": counts}, dry_run=dry_run)
+    path = app_path(repo.app(app), "scale")
+    if counts:
+        client().act("POST", path, {"counts": counts}, show.note if json else show.say, dry_run=dry_run)
+    elif json:
+        show.as_json(client().get(path))
+    else:
+        about_scale(repo.app(app), client().get(path))
 
 
-def count_of(word: str) -> tuple[str, int]:
+def count_of(word: str) -> tuple[str, int | None]:
     name, _, count = word.partition("=")
-    if not spec.PROCESS.fullmatch(name) or not count.isascii() or not count.isdigit() or len(count) > 4:
-        raise Invalid(f"{word[:60]!r} is not PROCESS=COUNT", "write it like web=3")
-    return name, int(count)
+    whole = count.isascii() and count.isdigit() and len(count) <= 4
+    if not spec.PROCESS.fullmatch(name) or not (whole or count == "auto"):
+        raise Invalid(f"{word[:60]!r} is not PROCESS=COUNT", "write it like web=3, or web=auto")
+    return name, int(count) if whole else None
+
+
+def about_scale(name: str, said: dict[str, Any]) -> None:
+    if not said["processes"]:
+        show.note(f"{name} has nothing live to scale: `git push wend main` deploys it")
+        return
+    rows = ((process, *count_row(about)) for process, about in said["processes"].items())
+    show.table(("PROCESS", "COUNT", "UP", "SET BY", "BOUNDS"), rows)
+    if said["history"] and show.terminal():
+        show.say()
+        changes = said["history"][:15]
+        show.table(("WHEN", "PROCESS", "FROM", "TO", "BY", "WHY"), map(change_row, changes))
+
+
+def count_row(about: dict[str, Any]) -> tuple[object, ...]:
+    """Count, up, set by, bounds."""
+    up = f"{about['up']}, {about['asleep']} asleep" if about["asleep"] else about["up"]
+    return about["count"], up, about["by"], bounds_of(about)
+
+
+def bounds_of(about: dict[str, Any]) -> str | None:
+    bounds = about["bounds"]
+    if not bounds:
+        return None
+    idle = f", asleep after {bounds['idle']:g} s" if bounds["min"] == 0 else ""
+    return f"{bounds['min']} to {bounds['max']}, {bounds['target']:g} requests each{idle}"
+
+
+def change_row(one: dict[str, Any]) -> tuple[object, ...]:
+    before, after = ("-" if count is None else count for count in (one["before"], one["after"]))
+    return show.when(one["at"]), one["process"], before, "asleep" if after == 0 else after, one["actor"], one["why"]
 
 
 @click.command()
@@ -107,7 +145,8 @@ def parted(words: tuple[str, ...]) -> tuple[str | None, int | None]:
 @click.option("--confirm", metavar="APP", help="The app's name again, so that no slip destroys anything.")
 @dry_run_option
 def destroy(app: str | None, confirm: str | None, dry_run: bool) -> None:
-    """Remove an app with its releases, configuration, secrets and repository. Its history in the ledger stays.
+    """Remove an app with its previews, releases, configuration, secrets and repository. Its history in the ledger
+    stays, and for 72 hours what its resources hold: `wend resources trash` lists it.
 
     Example: wend destroy hello --confirm hello
     """
@@ -120,8 +159,11 @@ def destroy(app: str | None, confirm: str | None, dry_run: bool) -> None:
     if confirm != name and not dry_run:
         raise Invalid(f"{name} was not confirmed", f"wend destroy {name} --confirm {name}")
     gone = api.act("DELETE", app_path(name), {"confirm": name}, dry_run=dry_run)
+    kept = ", ".join(f"{one['name']} ({one['type']})" for one in gone.get("kept", []))
     if dry_run:
         counted = (f"{count} {what}" for what, count in gone.items() if isinstance(count, int))
-        show.say(f"would remove {name}: {', '.join(counted)}")
-    else:
-        show.say(f"{name} is gone; the ledger keeps its history")
+        show.say(f"would remove {name}: {', '.join(counted)}" + (f"; kept for 72 hours: {kept}" if kept else ""))
+        return
+    show.say(f"{name} is gone; the ledger keeps its history")
+    if kept:
+        show.say(f"kept for 72 hours: {kept}; `wend resources trash` lists it, `wend resources restore` gives it back")

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from wend.cli import site
+from wend.errors import Invalid
 
 app_argument = click.argument("app", required=False)
 app_option = click.option("-a", "--app", metavar="APP", help="The app; default: the one this repository goes to.")
@@ -44,3 +45,10 @@ class Trailing(click.Command):
         split: Any = args.index("--") if "--" in args else None
         ctx.obj = None if split is None else args[split + 1 :]
         return super().parse_args(ctx, args[:split])
+
+
+def app_and_name(words: tuple[str, ...], what: str) -> tuple[str | None, str]:
+    """(app, name) of `[APP] NAME`. Raises Invalid."""
+    if not 1 <= len(words) <= 2:
+        raise Invalid(f"which {what}?", f"{click.get_current_context().command_path} APP NAME")
+    return (words[0] if len(words) == 2 else None), words[-1]

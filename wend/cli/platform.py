@@ -15,7 +15,7 @@ from typing import IO, Any
 import click
 
 from wend import errors
-from wend.cli import repo, show, site
+from wend.cli import repo, show, site, traffic
 from wend.cli.client import app_path, client
 from wend.cli.options import app_argument, home_option, json_option
 from wend.errors import Conflict, Down, Refused
@@ -228,19 +228,49 @@ def about_platform(said: dict[str, Any]) -> None:
 
 
 def about_app(said: dict[str, Any]) -> None:
-    """An app's state, and of its last deploy what matters now."""
-    live = said["live"]
+    """An app's state, what its releases do, and of its last deploy what matters now."""
+    live, trying = said["live"], said.get("canary")
+    asleep = f", {said['asleep']} asleep" if said.get("asleep") else ""
     show.facts([
         ("app", said["name"]),
+        ("preview", f"of {said['parent']}, ends {show.due(said['expires_at'])}" if said.get("parent") else None),
         ("state", said["state"]),
         ("url", said["url"] if live else None),
         ("release", f"v{live}, live {show.when(said['live_at'])}" if live else "none yet"),
-        ("processes", f"{said['up']} of {said['wanted']} up"),
+        ("processes", f"{said['up']} of {said['wanted']} up{asleep}"),
+        *about_counts(said.get("counts") or {}),
         ("branch", said["branch"]),
         ("team", said["team"]),
+        *about_judgement(said),
         ("deploying", "yes" if said["deploying"] else None),
         *about_deploy(said["last"]),
     ])  # fmt: skip
+    if live and said.get("traffic"):
+        if show.terminal():
+            show.say()
+        traffic.releases(said["traffic"], live, trying["release"] if trying else None)
+
+
+def about_counts(counts: dict[str, Any]) -> Iterator[tuple[str, object]]:
+    """What decides on the number of replicas, where it is not wend.toml alone."""
+    for process, one in counts.items():
+        bounds = one["bounds"]
+        if one["by"] == "load":
+            yield f"scale {process}", f"{one['count']} by load, {bounds['min']} to {bounds['max']}"
+        elif one["by"] == "hand":
+            yield f"scale {process}", f"{one['count']} by hand" + ("; `auto` gives it back" if bounds else "")
+
+
+def about_judgement(said: dict[str, Any]) -> Iterator[tuple[str, object]]:
+    """The canary or watch under way, and the last release that the judge took back."""
+    for kind in ("canary", "watch"):
+        row = said.get(kind)
+        if row:
+            share = f" has {row['weight']} % of the requests" if kind == "canary" else ""
+            yield kind, f"v{row['release']}{share}: {row['title']}" + (f" ({row['why']})" if row["why"] else "")
+    undone = said.get("undone")
+    if undone:
+        yield "rolled back", f"v{undone['release']}, {show.when(undone['ended_at'])}: {undone['why']}"
 
 
 def about_deploy(last: dict[str, Any] | None) -> Iterator[tuple[str, object]]:

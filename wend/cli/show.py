@@ -5,12 +5,14 @@ Text that apps and people wrote passes through `clean` on its way out: nothing t
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import redirect_stdout
 from shutil import get_terminal_size
 from typing import IO, Any
 
@@ -23,10 +25,10 @@ STEERS = re.compile(
 )
 COLOURS = {"red": "31", "green": "32", "yellow": "33", "dim": "2", "plain": ""}
 STATES: dict[str, str] = {
-    **dict.fromkeys(("well", "up", "live", "done", "ok", "paved"), "green"),
-    **dict.fromkeys(("partly", "starting", "backoff", "running", "stopping", "deploying", "trial"), "yellow"),
-    **dict.fromkeys(("down", "failed", "lost", "exited", "missing", "revoked"), "red"),
-    **dict.fromkeys(("empty", "warm", "retired", "never live"), "dim"),
+    **dict.fromkeys(("well", "up", "live", "done", "ok", "paved", "promoted", "kept"), "green"),
+    **dict.fromkeys(("partly", "starting", "backoff", "running", "stopping", "deploying", "trial", "paused"), "yellow"),
+    **dict.fromkeys(("down", "failed", "lost", "exited", "missing", "revoked", "rolled back", "aborted"), "red"),
+    **dict.fromkeys(("empty", "warm", "asleep", "retired", "never live", "superseded", "skipped"), "dim"),
 }
 UNITS = ((86400 * 365, "year"), (86400 * 30, "month"), (86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
@@ -51,6 +53,16 @@ def ago(at: float, now: float | None = None) -> str:
         count = int(gone // seconds)
         if count >= 1:
             return f"{count} {unit}{'s' * (count > 1)} ago"
+    return "now"
+
+
+def ahead(at: float, now: float | None = None) -> str:
+    """How long until a Unix time, in its largest unit."""
+    left = at - (time.time() if now is None else now)
+    for seconds, unit in UNITS:
+        count = int(left // seconds)
+        if count >= 1:
+            return f"in {count} {unit}{'s' * (count > 1)}"
     return "now"
 
 
@@ -122,6 +134,13 @@ def when(at: int | float | None, unit: float = 1e6) -> str:
     return ago(at / unit) if terminal() else stamp(at / unit)
 
 
+def due(at: int | None) -> str:
+    """The same for a time to come, in microseconds."""
+    if not at:
+        return "-"
+    return ahead(at / 1e6) if terminal() else stamp(at / 1e6)
+
+
 def table(titles: Sequence[str], rows: Iterable[Sequence[object]], cut: bool = False) -> None:
     """Rows under titles. In a pipe: no titles, one tab between cells, "-" for an empty one. On a terminal the last
     column takes as many lines as it must; with `cut` it ends in "…" instead."""
@@ -156,3 +175,25 @@ def facts(pairs: Iterable[tuple[str, object]]) -> None:
         else:
             line = f"{name}\t{clean(value)}"
         print(line, flush=True)
+
+
+class Frame(io.StringIO):
+    """A part of the terminal that is drawn anew in the same place."""
+
+    lines = 0
+
+    def isatty(self) -> bool:
+        return True
+
+    def draw(self, work: Callable[[], None]) -> None:
+        """Show what `work` prints instead of what was shown before."""
+        self.seek(0)
+        self.truncate()
+        with redirect_stdout(self):
+            work()
+        width = get_terminal_size().columns
+        drawn = self.getvalue()
+        back = f"\x1b[{self.lines}A\r\x1b[J" if self.lines else ""
+        print(back + drawn, end="", flush=True)
+        shown = STYLE.sub("", drawn).split("\n")[:-1]
+        self.lines = sum(max(1, -(-len(line) // width)) for line in shown)
