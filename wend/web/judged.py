@@ -49,6 +49,7 @@ def view(row: Canary, events: Iterable[Event], now: float) -> Found:
         "sticky": bool(row.policy.get("sticky")),
         "tone": tone,
         "title": title,
+        "now": share_now(row),
         "steps": steps(row, left),
         "left": left,
         "next": coming(row, left),
@@ -72,6 +73,11 @@ def seconds_left(row: Canary, now: float) -> float | None:
 
 def shares(row: Canary) -> list[int]:
     return [int(one) for one in row.policy.get("steps") or ()]
+
+
+def share_now(row: Canary) -> int:
+    """The percent of the requests that its release gets now."""
+    return row.weight if row.under_way else 100 if row.state in ("promoted", "kept") else 0
 
 
 def headline(row: Canary, needs: int | None, left: float | None) -> tuple[str, str]:
@@ -124,7 +130,8 @@ def coming(row: Canary, left: float | None) -> str:
 
 def table(numbers: Mapping[str, Any]) -> list[Found]:
     """The two releases side by side; nothing while nothing was seen."""
-    stable, canary = numbers.get("stable") or {}, numbers.get("canary") or {}
+    stable: Mapping[str, Any] = numbers.get("stable") or {}
+    canary: Mapping[str, Any] = numbers.get("canary") or {}
     if not stable and not canary:
         return []
     return [{"key": key, "name": name, "stable": stable.get(key), "canary": canary.get(key)} for key, name in ROWS]

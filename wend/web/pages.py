@@ -3,27 +3,25 @@ running deploy and the log move."""
 
 from __future__ import annotations
 
-import logging
-import threading
 from pathlib import PurePath
 from typing import Any
 
 from markupsafe import Markup
 from starlette.responses import RedirectResponse, Response
 
-from wend import apps, auth, release, spec
-from wend.errors import Invalid, NotFound, Refused, WendError
+from wend import apps, auth, spec
+from wend.errors import NotFound, Refused, WendError
 from wend.events import KINDS
-from wend.web import api, body, reading, rehearsal, session
+from wend.web import api, beside, body, charts, forms, holding, reading, rehearsal, session
 from wend.web.door import KNOWN, OPEN, Act, Address, Stranger, Visit, any_app, asked_app
+from wend.web.numbers import NUMBERS
 from wend.web.show import KINDS as FILES
 from wend.web.show import Page, log_line
-from wend.web.stream import Flow, Item, bug, listened
+from wend.web.stream import Flow, Item, listened
 
 LINES = 200  # of a log, before what comes
-PATIENCE = 15.0  # seconds a rollback may take to begin, before the browser is sent on
+SCALINGS = 10  # changes of replica counts on an app's page
 FOREVER = "public, max-age=31536000, immutable"
-log = logging.getLogger(__name__)
 
 
 # ---------------------------------------------------------------------------------------------- signing in
@@ -76,17 +74,24 @@ def logout(visit: Visit) -> Response:
 
 def home(visit: Visit) -> Page:
     around = {"base": visit.base, "edge": visit.ctx.config.url("hello"), "proxy": visit.ctx.router.alive()}
-    return Page("apps.html", reading.all_apps(visit.ctx), around)
+    return Page("apps.html", reading.all_apps(visit.ctx), around | {"on_trial": beside.on_trial(visit.ctx)})
 
 
 def app(visit: Visit) -> Page:
-    """An app, its configuration beside it, and how its last deploy went."""
-    found = reading.one_app(visit.ctx, visit.app, visit.base)
+    """An app, its configuration beside it, how its last deploy went, and what the proxy saw of it."""
+    ctx, name = visit.ctx, visit.app
+    found, lately = reading.one_app(ctx, name, visit.base), charts.lately(ctx.meter.lately(charts.SECONDS), name)
     last = found["last"]
-    found["config"] = reading.config(visit.ctx, visit.app)
-    found["secrets"] = reading.secret_names(visit.ctx, visit.app)
-    found["timeline"] = reading.deploy(visit.ctx, last["id"])["steps"] if last else []
-    return Page("app.html", found, {"tail": tail(visit, last), "may_change": may_change(visit)})
+    found["config"] = reading.config(ctx, name)
+    found["secrets"] = reading.secret_names(ctx, name)
+    found["timeline"] = reading.deploy(ctx, last["id"])["steps"] if last else []
+    found |= {"lately": charts.as_json(lately), "scalings": holding.scale(ctx, name)["history"][:SCALINGS]}
+    found |= {"trials": beside.under_way(ctx, name), "taken_back": beside.undone(ctx, name, found["deploys"])}
+    found["previews"] = beside.previews(ctx, name)["previews"]
+    found["jobs"] = beside.jobs(ctx, name)["jobs"]
+    found["resources"] = beside.resources(ctx, name)["resources"]
+    extra = {"tail": tail(visit, last), "may_change": may_change(visit), "sparks": charts.sparks(lately)}
+    return Page("app.html", found, extra)
 
 
 def tail(visit: Visit, last: Item | None) -> list[str]:
@@ -99,10 +104,13 @@ def may_change(visit: Visit) -> bool:
 
 
 def deploy(visit: Visit) -> Page:
+    """A deploy, the judgement on its release while there is one, and the buttons for it."""
     found = reading.deploy(visit.ctx, visit.id)
     if found["app"] != visit.app:
         raise NotFound(f"{visit.app} has no deploy {visit.id!r}", "its page lists them")
-    return Page("deploy.html", found, {"url": visit.ctx.config.url(visit.app)})
+    found["trials"] = beside.of_deploy(visit.ctx, found)
+    extra = {"url": visit.ctx.config.url(visit.app), "may_change": may_change(visit)}
+    return Page("deploy.html", found, extra | {"offer": beside.offer(visit.ctx, found)})
 
 
 def rollback_page(visit: Visit) -> Page:
@@ -111,46 +119,6 @@ def rollback_page(visit: Visit) -> Page:
     rehearsal.rollback(visit.ctx, visit.app, number, lines.append)
     data = {"app": visit.app, "release": number, "would": [line.strip() for line in lines]}
     return Page("rollback.html", data)
-
-
-def roll_back(visit: Visit) -> Response:
-    """Begin, and show the deploy that does it; it goes on whether or not anybody looks."""
-    raw = body.form(visit.body).get("release", "")
-    if not (raw.isascii() and raw.isdigit() and len(raw) < 10):
-        raise Invalid(f"{raw[:20]!r} is no release", "choose one on the app's page")
-    before = newest(visit)
-    failed = begun(visit, int(raw))
-    after = newest(visit)
-    if after and after != before:
-        return RedirectResponse(f"/apps/{visit.app}/deploys/{after}", 303)
-    if failed:
-        raise failed[0]
-    return RedirectResponse(f"/apps/{visit.app}", 303)
-
-
-def begun(visit: Visit, number: int) -> list[WendError]:
-    """Roll back in a thread; returns once it says something, is over, or PATIENCE is. Its error, if it ended."""
-    started, failed = threading.Event(), list[WendError]()
-
-    def act() -> None:
-        try:
-            release.rollback(visit.ctx, visit.app, number, lambda line: started.set())
-        except WendError as error:
-            failed.append(error)
-        except Exception as error:
-            log.exception("rollback of %s", visit.app)
-            failed.append(bug(error))
-        finally:
-            started.set()
-
-    threading.Thread(target=act, name=f"rollback-{visit.app}", daemon=True).start()
-    started.wait(PATIENCE)
-    return failed
-
-
-def newest(visit: Visit) -> str | None:
-    """The id of the app's newest rollback."""
-    return next((one["id"] for one in reading.deploys(visit.ctx, visit.app) if one["cause"] == "rollback"), None)
 
 
 # ---------------------------------------------------------------------------------------------- logs
@@ -198,7 +166,27 @@ def live(visit: Visit) -> Flow:
     return Flow(going.work, at_once=True, media="text/html; charset=utf-8", encode=html_line)
 
 
+# ---------------------------------------------------------------------------------------------- beside it
+
+
+def previews(visit: Visit) -> Page:
+    return Page("previews.html", beside.previews(visit.ctx, visit.app))
+
+
+def jobs(visit: Visit) -> Page:
+    return Page("jobs.html", beside.jobs(visit.ctx, visit.app))
+
+
+def resources(visit: Visit) -> Page:
+    return Page("resources.html", beside.resources(visit.ctx, visit.app))
+
+
 # ---------------------------------------------------------------------------------------------- the rest
+
+
+def numbers(visit: Visit) -> Page:
+    """What each number on a page means."""
+    return Page("numbers.html", [{"id": id, "name": name, "means": text} for id, (name, text) in NUMBERS.items()])
 
 
 def paths(visit: Visit) -> Page:
@@ -227,7 +215,7 @@ def ledger(visit: Visit) -> Page:
     query = visit.query
     kind, name, limit = query.text("kind"), query.text("app"), query.number("limit", 100, api.EVENTS)
     query.done()
-    found = reading.events(visit.ctx, 0, api.split_kinds(kind), spec.app_name(name) if name else None, limit, True)
+    found = reading.events(visit.ctx, 0, api.split_kinds(kind), spec.any_name(name) if name else None, limit, True)
     extra = {"kinds": list(KINDS), "kind": kind or "", "app": name or "", "limit": limit}
     return Page("ledger.html", found[::-1], extra)
 
@@ -262,9 +250,16 @@ ADDRESSES: tuple[Address, ...] = (
     *twin("/apps/{app}", "app.read", app),
     *twin("/apps/{app}/deploys/{id}", "app.read", deploy),
     *twin("/apps/{app}/rollback", "app.change", rollback_page),
-    Address("POST", "/apps/{app}/rollback", "app.change", roll_back, page=True),
+    Address("POST", "/apps/{app}/rollback", "app.change", forms.roll_back, page=True),
+    Address("POST", "/apps/{app}/canary", "app.change", forms.canary, page=True),
+    Address("POST", "/apps/{app}/promote", "app.change", forms.promote, page=True),
+    Address("POST", "/apps/{app}/abort", "app.change", forms.abort, page=True),
+    *twin("/apps/{app}/previews", "app.read", previews),
+    *twin("/apps/{app}/jobs", "app.read", jobs),
+    *twin("/apps/{app}/resources", "app.read", resources),
     *twin("/apps/{app}/logs", "app.read", logs),
     Address("GET", "/apps/{app}/logs/live", "app.read", live, page=True),
+    *twin("/numbers", "app.read", numbers, target=any_app),
     *twin("/paths", "app.read", paths, target=any_app),
     *twin("/paths/{name}", "app.read", path, target=any_app),
     *twin("/ledger", "ledger.read", ledger, target=asked_app),

@@ -117,6 +117,42 @@ def size(count: int | None) -> str:
     return f"{amount:.0f} {unit}" if amount >= 10 or unit == "B" else f"{amount:.1f} {unit}"
 
 
+def percent(share: float | None) -> str:
+    """A share of 1: 0 % · 0.04 % · 1.2 % · 12 %."""
+    if share is None:
+        return "–"
+    whole = share * 100
+    digits = 0 if whole >= 10 or whole == 0 else 1 if whole >= 0.1 else 2
+    return f"{whole:.{digits}f} %"
+
+
+def millis(ms: float | None) -> str:
+    """Milliseconds of an answer, finer than `duration`: 0.8 ms · 12 ms · 1.2 s."""
+    if ms is None or ms >= 1000:
+        return duration(ms)
+    return f"{ms:.0f} ms" if ms >= 10 else f"{ms:.1f} ms"
+
+
+def count(number: float | None) -> str:
+    """A count with its thousands apart: 12 345."""
+    return "–" if number is None else f"{number:,.0f}".replace(",", "\u202f")
+
+
+def factor(value: float) -> str:
+    """How many times more likely: 0.3 · 12 · 1 000 · more than a million."""
+    if value >= 1e6:
+        return "more than a million"
+    return count(value) if value >= 10 else f"{value:.1f}"
+
+
+def left(until: float | None, clock: Callable[[], float] = time.time) -> str:
+    """How long from now to a time in Unix microseconds, by its two largest units."""
+    if not until:
+        return "–"
+    seconds = until / 1e6 - clock()
+    return duration(1000 * seconds) if seconds > 0 else "over"
+
+
 def ago(at: float | None, clock: Callable[[], float] = time.time) -> Markup:
     """A point in time (Unix microseconds) as "3 min ago", the exact one behind it."""
     if not at:
@@ -228,6 +264,7 @@ class Renderer:
         )
         filters = {"duration": duration, "size": size, "ago": ago, "since": since, "bars": bars}
         filters |= {"log": log_text, "brief": brief, "ticks": ticks, "live_ms": live_ms}
+        filters |= {"percent": percent, "millis": millis, "count": count, "factor": factor, "left": left}
         cast(dict[str, Any], self.jinja.filters).update(filters)
         cast(dict[str, Any], self.jinja.globals)["static"] = self.static.url
 

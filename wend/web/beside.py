@@ -1,0 +1,134 @@
+"""What the portal's pages show beside an app's releases: canaries with their history, previews, jobs and resources."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from cronsim import CronSim
+
+from wend import rollout, trial
+from wend.context import Context
+from wend.declared import Cron
+from wend.errors import WendError
+from wend.state import canaries, questions
+from wend.state import jobs as job_runs
+from wend.state import resources as stored
+from wend.state.canaries import Canary
+from wend.state.questions import App, Release
+from wend.web import judged
+
+Found = dict[str, Any]
+HISTORY = 400  # events of an app's canaries that are looked through
+
+
+def live_of(ctx: Context, name: str) -> tuple[App, Release | None]:
+    with ctx.ledger.query() as db:
+        app = questions.app(db, name)
+        return app, None if app.live is None else questions.release(db, name, app.live)
+
+
+# ---------------------------------------------------------------------------------------------- judgement
+
+
+def trials(ctx: Context, name: str, rows: Sequence[Canary]) -> list[Found]:
+    """These canaries and watches of an app, as `judged.view` has them."""
+    if not rows:
+        return []
+    events = ctx.ledger.read(kinds=judged.KINDS, app=name, limit=HISTORY, newest=True)
+    return [judged.view(row, events, time.time()) for row in rows]
+
+
+def under_way(ctx: Context, name: str) -> list[Found]:
+    """The app's canary, or the watch over its live release."""
+    with ctx.ledger.query() as db:
+        rows = canaries.running(db, name)
+    return trials(ctx, name, rows)
+
+
+def of_deploy(ctx: Context, deploy: Found) -> list[Found]:
+    """The newest first: those of the deploy itself, and the one under way of the release that it made."""
+    with ctx.ledger.query() as db:
+        own = canaries.of_deploy(db, deploy["id"])
+        others = canaries.running(db, deploy["app"])
+    known = {(row.deploy, row.mode) for row in own}
+    mine = [row for row in others if row.release == deploy["release"] and (row.deploy, row.mode) not in known]
+    return trials(ctx, deploy["app"], [*own, *mine])[::-1]
+
+
+def undone(ctx: Context, name: str, deploys: list[Found]) -> Found | None:
+    """What the judge took back last, until something is deployed again."""
+    with ctx.ledger.query() as db:
+        rows = canaries.recent(db, name)
+    return judged.undone(rows, deploys)
+
+
+def on_trial(ctx: Context) -> dict[str, Found]:
+    """Every app's canary under way: its release and share."""
+    with ctx.ledger.query() as db:
+        rows = [row for row in canaries.running(db) if row.mode == "canary"]
+    return {row.app: {"release": row.release, "weight": row.weight, "state": row.state} for row in rows}
+
+
+def offer(ctx: Context, deploy: Found) -> Found | None:
+    """The release of a deploy, and the shares it would go through, when a canary of it could begin now."""
+    with ctx.ledger.query() as db:
+        app, known = questions.app(db, deploy["app"]), questions.releases(db, deploy["app"], 500)
+        busy = rollout.under_way(canaries.running(db, app.name))
+    if busy or deploy["state"] == "running" or deploy["release"] is None:
+        return None
+    try:
+        found = trial.candidate(app, known, deploy["release"])
+    except WendError:
+        return None
+    steps = rollout.steps_for(found.declared.canary, "on", 0.0)
+    return {"release": found.number, "live": app.live, "steps": ", ".join(str(step) for step in steps)}
+
+
+# ---------------------------------------------------------------------------------------------- the rest
+
+
+def previews(ctx: Context, name: str) -> Found:
+    """The app's previews, the one that ends first at the top, and what wend.toml says of them."""
+    app, live = live_of(ctx, name)
+    with ctx.ledger.query() as db:
+        found = [one for one in questions.apps(db) if one.parent == name]
+    kept = ("name", "of_branch", "live", "live_at", "created_at", "expires_at")
+    rows = [{key: getattr(one, key) for key in kept} | {"url": ctx.config.url(one.name)} for one in found]
+    hours = live.declared.preview.hours if live else None
+    rows.sort(key=lambda row: row["expires_at"] or 0)
+    return {"app": name, "parent": app.parent, "hours": hours, "previews": rows}
+
+
+def jobs(ctx: Context, name: str) -> Found:
+    """The live release's jobs and the newest runs of all there ever were."""
+    _, live = live_of(ctx, name)
+    with ctx.ledger.query() as db:
+        runs = job_runs.runs(db, name)
+    last = {run["job"]: run for run in reversed(runs)}
+    crons = live.declared.crons.values() if live else ()
+    found = [asdict(one) | {"last": last.get(one.name), "next_at": due(one)} for one in crons]
+    return {"app": name, "jobs": found, "runs": runs}
+
+
+def due(job: Cron) -> int:
+    """When it runs next, in Unix microseconds."""
+    return int(next(CronSim(job.schedule, datetime.now(ZoneInfo(job.timezone)))).timestamp() * 1e6)
+
+
+def resources(ctx: Context, name: str) -> Found:
+    """What the app stores and what can still be restored. Never a password, nor where it is sealed."""
+    with ctx.ledger.query() as db:
+        questions.app(db, name)
+        kept, trash = stored.kept(db, name), stored.trashed(db, name)
+    names = ("name", "type", "version", "created_at", "rotated_at")
+    gone = ("id", "app", "name", "type", "at", "until")
+    return {
+        "app": name,
+        "resources": [{key: getattr(one, key) for key in names} for one in kept],
+        "trash": [{key: getattr(one, key) for key in gone} for one in trash],
+    }
