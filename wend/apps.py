@@ -11,13 +11,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 
-from wend import fleet, reconcile, secrets
+from wend import fleet, reconcile, resources, secrets
 from wend.context import Context
 from wend.errors import Invalid, NotFound, Refused
 from wend.events import Fact
 from wend.journal import Say, new_id
 from wend.run import Exit, Line, Status
 from wend.run.oneoff import run as run_box
+from wend.runs import Run
 from wend.state import questions, scaling
 from wend.state.questions import Release
 
@@ -83,11 +84,13 @@ def run(ctx: Context, name: str, command: str, say: Say, cancel: threading.Event
     box = fleet.box(release, command, settings, outfit, port=False)
     box = replace(box, limits=replace(box.limits, seconds=RUN_SECONDS, share=fleet.BESIDE))
     ended = "the platform failed"
+    this = ctx.runs.begin(Run(id, name, cancel=cancel))
     try:
         done = run_box(box, outfit.env, lambda line: say(secrets.redact(line, hidden)), cancel, home=ctx.config.home)
-        ended = str(done.exit)
+        ended = this.why or str(done.exit)
         return done.exit
     finally:
+        ctx.runs.over(this)
         over = {"run": id, "ended": ended, "ms": round((time.monotonic() - began) * 1000)}
         ctx.ledger.append([Fact("run_finished", f"app/{name}", over, actor=ctx.actor.name, app=name)])
 
@@ -105,7 +108,7 @@ def secret_values(ctx: Context, name: str) -> list[str]:
     with ctx.ledger.query() as db:
         questions.app(db, name)
         versions = questions.sealed_versions(db, name)
-    found: list[str] = []
+    found = resources.values(ctx, name)
     for secret, version, hash in versions:
         body = ctx.ledger.text(hash)
         if body is not None:
@@ -135,7 +138,9 @@ def destroy(ctx: Context, name: str, confirm: str, why: str = "on request") -> N
         ctx.router.remove(name)
         ctx.runs.end(ctx.runs.of(name), "the app was destroyed", 15.0)
         ctx.driver.stop(name)
-        ctx.ledger.append([Fact("app_destroyed", f"app/{name}", {"why": why}, actor=ctx.actor.name, app=name)])
+        gone = Fact("app_destroyed", f"app/{name}", {"why": why}, actor=ctx.actor.name, app=name)
+        ctx.ledger.append([*resources.trashing(ctx, name), gone])
+        resources.closing(ctx, name)
         ctx.ledger.erase([hash for _, _, hash in sealed], ctx.actor.name)
         if app.parent is None:
             shutil.rmtree(ctx.repos.path(name), ignore_errors=True)

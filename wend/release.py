@@ -180,7 +180,7 @@ def make(ctx: Context, journal: Journal, lease: Lease, pushed: Push, wanted: Spe
 def release(ctx: Context, journal: Journal, lease: Lease, wish: Wish, asked: Asked) -> None:
     """Freeze the wish, run its release command, and make it live or a canary."""
     frozen = deploy.freeze(ctx, journal, wish)
-    resources.provide(ctx, frozen)
+    resources.provide(ctx, frozen, journal.say)
     outfit = fleet.outfit(ctx, frozen)
     deploy.run_release_command(ctx, journal, lease, frozen, outfit)
     journal.step("released", f"release {frozen.number}")

@@ -5,6 +5,7 @@ Facts: secret_sealed, secret_changed.
 
 from __future__ import annotations
 
+import hmac
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -32,6 +33,11 @@ def key(home: Path) -> bytes:
     if len(found) != 32:
         raise Down(f"{file} has {len(found)} bytes, not 32", "restore it from a backup")
     return found
+
+
+def derived(home: Path, what: str) -> str:
+    """A password of the platform's own for `what`, made of the home's key: it needs no place to be kept."""
+    return hmac.new(key(home), f"wend {what}".encode(), "sha256").hexdigest()
 
 
 def bound_to(app: str, name: str, version: int) -> bytes:

@@ -25,7 +25,7 @@ from typing import IO, Any
 
 import uvicorn
 
-from wend import __version__, auth, config, git, previews, reconcile, release
+from wend import __version__, auth, config, git, previews, reconcile, release, resources
 from wend.config import Config
 from wend.context import Actor, Context
 from wend.errors import Conflict, Down, NotFound, Refused, WendError
@@ -224,6 +224,7 @@ def serve(home: Path, given: Mapping[str, str]) -> None:
             ctx.router.up()
             hooks.start()
             auth.admin_token(ctx)
+            resources.wake(ctx)
             reconcile.recover(ctx)
             worker = Worker(ctx)
             worker.start()
@@ -273,6 +274,7 @@ def stop_everything(ctx: Context) -> None:
     """Stop every app and the proxy, and record it."""
     for app in sorted({status.app for status in ctx.driver.status()}):
         ctx.driver.stop(app)
+    resources.halt(ctx)
     ctx.router.down()
     ctx.ledger.append([Fact("platform_stopped", "platform", {})])
 

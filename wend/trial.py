@@ -53,7 +53,7 @@ def start(ctx: Context, name: str, number: int | None, asked: Asked, say: Say) -
         summary = f"release {target.number} beside {app.live}"
         journal = Journal.begin(ctx, name, "canary", say, summary=summary, release=target.number, commit=target.commit)
         with undone_on_failure(ctx, journal):
-            resources.provide(ctx, target)
+            resources.provide(ctx, target, say)
             steps = rollout.steps_for(target.declared.canary, "on" if asked is None else asked, 0.0)
             release.go(ctx, journal, lease, target, fleet.outfit(ctx, target), steps)
         return target.number

@@ -25,7 +25,8 @@ class Mount:
 @dataclass(frozen=True)
 class Limits:
     """What a process may use. memory: bytes; pids: count; cpu: cores; seconds: wall clock; file: bytes of one file;
-    disk: bytes in all its `rw` mounts (one-offs); log: bytes of output kept. None: no limit."""
+    disk: bytes in all its `rw` mounts (one-offs); log: bytes of output kept. None: no limit. `share`: of the processor
+    when there is not enough for all, beside 100 for an app."""
 
     memory: int | None = 512 * 2**20
     pids: int | None = 512
@@ -34,6 +35,7 @@ class Limits:
     file: int | None = None
     disk: int | None = None
     log: int = 10 * 2**20
+    share: int = 100
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,9 @@ class Box:
 
     `command` is run by `/bin/sh -c` (Procfile convention, with `exec` where it is a simple command).
     `mounts` come on top of the system's read-only folders; `user` names whose uid it gets (an app; stable per name).
-    `port`: the process is told `$PORT`, and may listen there and nowhere else. `reach`: "host:port" or "cidr:port"
-    addresses on this machine or otherwise denied networks that it may connect to all the same.
+    `port`: the process is told `$PORT` (`fixed`, or a free one), and may listen there and nowhere else.
+    `reach`: "host:port" or "cidr:port" addresses on this machine or otherwise denied networks that it may connect to
+    all the same.
     `secrets`: names of variables whose exact values (6 characters or more) never reach the log.
     `naps`: it may be put to sleep, and whatever connects to its port wakes it; then it has `boot` seconds to let the
     first caller in. `grace`: seconds from SIGTERM to SIGKILL.
@@ -60,6 +63,7 @@ class Box:
     grace: float = 10.0
     boot: float = 60.0
     naps: bool = False
+    fixed: int = 0
 
 
 @dataclass(frozen=True)

@@ -48,8 +48,9 @@ def describe(
         "mounts": tuple((str(Path(mount.source).resolve()), mount.target, mount.mode) for mount in box.mounts),
         "reach": box.reach, "without": without, "uid": uid, "users": 0,
         "memory": limits.memory, "pids": limits.pids, "cpu": limits.cpu, "seconds": limits.seconds,
-        "file": limits.file, "disk": limits.disk, "output": limits.log,
-        "port": box.port, "grace": box.grace, "boot": box.boot, "naps": box.naps, "terminal": -1, "input": -1,
+        "share": limits.share, "file": limits.file, "disk": limits.disk, "output": limits.log,
+        "port": box.port, "fixed": box.fixed, "grace": box.grace, "boot": box.boot, "naps": box.naps,
+        "terminal": -1, "input": -1,
     }  # fmt: skip
 
 

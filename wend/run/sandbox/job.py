@@ -33,10 +33,12 @@ class Job:
     pids: int | None
     cpu: float | None
     seconds: float | None
+    share: int
     file: int | None
     disk: int | None
     output: int
     port: bool
+    fixed: int
     grace: float
     boot: float
     naps: bool

@@ -59,13 +59,14 @@ def background(errors: str) -> None:
     os.close(err)
 
 
-def serve() -> tuple[int, int]:
-    """A socket of the host's bound to a free port of its loopback, fit to be handed to an app; and the port."""
+def serve(fixed: int) -> tuple[int, int]:
+    """A socket of the host's bound to this port of its loopback (0: a free one), fit to be handed to an app; and the
+    port."""
     first = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
     made = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
     for one in (first, made):
         one.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
-    first.bind(("127.0.0.1", 0))
+    first.bind(("127.0.0.1", fixed))
     port: int = first.getsockname()[1]
     made.bind(("127.0.0.1", port))  # a port asked for by number stays with the socket when it stops listening
     first.close()
@@ -80,7 +81,7 @@ class Shim:
         self.job = job
         self.loop = Loop()
         prepare(job)
-        self.serving, self.port = serve() if job.port else (-1, 0)
+        self.serving, self.port = serve(job.fixed) if job.port else (-1, 0)
         if job.port:
             job.env["PORT"] = str(self.port)
         if job.port and "network" in job.without:

@@ -1,0 +1,139 @@
+"""The trash: data that lost its app stays where it is, closed, until its time is over or somebody takes it back.
+
+Facts: resource_trashed, resource_restored, resource_purged, app_created.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from wend.context import Context
+from wend.errors import Conflict, NotFound, Refused, WendError
+from wend.events import Fact
+from wend.journal import new_id
+from wend.resources import credentials
+from wend.resources.type import load
+from wend.state import questions
+from wend.state import resources as stored
+from wend.state.resources import Kept, Trashed
+
+log = logging.getLogger(__name__)
+HOUR = 3600 * 10**6  # microseconds
+
+
+def trashing(ctx: Context, app: str) -> list[Fact]:
+    """The facts that put everything the app keeps into the trash: to be appended with the reason for it, then
+    `closing` makes it so."""
+    with ctx.ledger.query() as db:
+        return [trashed(ctx, one) for one in stored.kept(db, app)]
+
+
+def trashed(ctx: Context, one: Kept) -> Fact:
+    until = round(time.time() * 1e6) + round(ctx.config.trash_hours * HOUR)
+    data = {"trash": new_id(), "name": one.name, "type": one.type, "about": dict(one.about), "hash": one.hash}
+    data |= {"version": one.version, "until": until}
+    return Fact("resource_trashed", f"app/{one.app}", data, actor=ctx.actor.name, app=one.app)
+
+
+def closing(ctx: Context, app: str | None = None) -> None:
+    """Let nobody in to what is in the trash, of this app or of any. What does not answer is closed by a later sweep."""
+    with ctx.ledger.query() as db:
+        waiting = stored.trashed(db, app)
+    for one in waiting:
+        try:
+            shut(ctx, one)
+        except WendError as error:
+            log.warning("%s of %s in the trash is still open: %s", one.name, one.app, error.message)
+
+
+def shut(ctx: Context, one: Trashed) -> None:
+    load(ctx.config, one.type).shut(one.about)
+
+
+def remove(ctx: Context, app: str, name: str, confirm: str, say: Callable[[str], None]) -> None:
+    """Put one resource that nothing uses any more into the trash."""
+    with ctx.leases.hold(app, "resources"):
+        with ctx.ledger.query() as db:
+            found = questions.app(db, app)
+            one = kept(stored.kept(db, app), name)
+            live = None if found.live is None else questions.release(db, app, found.live)
+        if confirm != name:
+            raise Refused(f"to remove {name}, confirm with its name", f"wend resources remove {name} --confirm {name}")
+        if live and name in live.declared.resources:
+            hint = f"take [resources.{name}] out of wend.toml and push first"
+            raise Conflict(f"release {live.number}, which is live, uses {name}", hint)
+        ctx.ledger.append([trashed(ctx, one)])
+        closing(ctx, app)
+        say(f"  {name} of {app}: in the trash, where it stays {ctx.config.trash_hours} hours")
+
+
+def kept(found: list[Kept], name: str) -> Kept:
+    """The one of this name. Raises NotFound."""
+    for one in found:
+        if one.name == name:
+            return one
+    known = ", ".join(one.name for one in found) or "none"
+    raise NotFound(f"there is no resource {name[:60]!r} here", f"there are: {known}")
+
+
+def restore(ctx: Context, trash: str, app: str, name: str | None, say: Callable[[str], None]) -> None:
+    """Take data out of the trash as a resource of this app, which is made when it is not there. It gets new
+    credentials; processes started from now on have them."""
+    with ctx.leases.hold(app, "resources"):
+        with ctx.ledger.query() as db:
+            one = next((one for one in stored.trashed(db) if one.id == trash), None)
+            known, taken = questions.find_app(db, app), {other.name for other in stored.kept(db, app)}
+        if one is None:
+            raise NotFound(f"there is no {trash[:60]!r} in the trash", "`wend resources trash` lists it")
+        name = name or one.name
+        if name in taken:
+            raise Conflict(f"{app} has a resource {name} already", "restore it under another name: --as NAME")
+        type = load(ctx.config, one.type)
+        type.alive(one.about)
+        password, version = credentials.new() if type.secret else "", one.version + 1
+        about = type.admit(one.about, password)
+        type.settle(about, password)
+        data, texts = credentials.sealed(ctx, app, name, version, password)
+        data |= {"trash": trash, "name": name, "type": one.type, "about": dict(about), "was": f"{one.app}/{one.name}"}
+        about_app = {"branch": "main"}
+        first = [] if known else [Fact("app_created", f"app/{app}", about_app, actor=ctx.actor.name, app=app)]
+        ctx.ledger.append(
+            [*first, Fact("resource_restored", f"app/{app}", data, actor=ctx.actor.name, app=app)], texts=texts
+        )
+        if one.hash:
+            ctx.ledger.erase([one.hash], ctx.actor.name)
+        say(f"  {name} of {app}: restored")
+        if known is None or name not in declared(ctx, app):
+            say(f'  name it in wend.toml ([resources.{name}], type = "{one.type}") and push {app}')
+
+
+def declared(ctx: Context, app: str) -> frozenset[str]:
+    """The resources that the live release names."""
+    with ctx.ledger.query() as db:
+        live = questions.app(db, app).live
+        return frozenset(questions.release(db, app, live).declared.resources) if live else frozenset()
+
+
+def sweep(ctx: Context) -> None:
+    """Purge what has been in the trash for its time, and close what could not be closed before."""
+    with ctx.ledger.query() as db:
+        waiting = stored.trashed(db)
+    now = time.time() * 1e6
+    for one in waiting:
+        try:
+            if one.until <= now:
+                purge(ctx, one)
+            else:
+                shut(ctx, one)
+        except WendError as error:
+            log.warning("%s of %s in the trash: %s", one.name, one.app, error.message)
+
+
+def purge(ctx: Context, one: Trashed) -> None:
+    load(ctx.config, one.type).purge(one.about)
+    data = {"trash": one.id, "name": one.name, "type": one.type}
+    ctx.ledger.append([Fact("resource_purged", f"app/{one.app}", data, actor=ctx.actor.name, app=one.app)])
+    if one.hash:
+        ctx.ledger.erase([one.hash], ctx.actor.name)
