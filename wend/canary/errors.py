@@ -28,7 +28,7 @@ DELTA = 0.01  # a release that is not this much worse is as good
 ALPHA = 0.005  # false alarms of this test
 ALPHA_GOOD = 0.05  # releases worse by DELTA that are called as good
 AGAINST = 8  # stable requests that are waited for, so that there is something to compare with
-MOST = 2.5  # the most that one sample may add: errors come in bursts, and half a second is one of them
+MOST = 1.5  # the most that one sample adds beyond its first error: errors come in bursts, and this is one of them
 RATIOS = (1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 100.0)  # times worse
 CAUTION = ((0.95, 0.7), (0.6, 0.15), (0.3, 0.15))  # 1 - a, and the share of the wealth that is bet so
 ODDS = (1.5, 2.0, 4.0, 10.0, 40.0, 200.0)
@@ -54,14 +54,14 @@ def fold(errors: Errors, canary: Side, stable: Side) -> Errors:
     if nc < 1 or ns < AGAINST:
         return Errors(errors.worse, errors.good, errors.above, (nc, ec), (ns, es))
     worse = [bet(nc, ec, ns, es, raised(ratio, nc, ns), MARGIN, FLOOR) for ratio in RATIOS]
-    good = [bet(nc, ec, ns, es, 1 - caution, 1.0, DELTA) for caution, _ in CAUTION]
+    good = [min(MOST, bet(nc, ec, ns, es, 1 - caution, 1.0, DELTA)) for caution, _ in CAUTION]
     return Errors(added(errors.worse, worse), added(errors.good, good), errors.above)
 
 
 def watch(errors: Errors, canary: Side, tolerated: float) -> Errors:
     """With a sample more of a release that is live: against a rate, since nobody runs beside it."""
     n, e = canary.requests, canary.errors
-    gains = [e * math.log(odds) - n * math.log1p(tolerated * (odds - 1)) for odds in ODDS]
+    gains = [min(MOST, e * math.log(odds) - n * math.log1p(tolerated * (odds - 1))) for odds in ODDS]
     return Errors(errors.worse, errors.good, added(errors.above, gains))
 
 
@@ -71,7 +71,14 @@ def raised(ratio: float, nc: int, ns: int) -> float:
 
 
 def bet(nc: int, ec: int, ns: int, es: int, a: float, margin: float, floor: float) -> float:
-    """The logarithm of the factor above."""
+    """The logarithm of the factor above, or of less: a burst of errors counts as one error, or as MOST."""
+    if ec > 1:
+        once = bet(nc, 1, ns, es, a, margin, floor)
+        return min(factor(nc, ec, ns, es, a, margin, floor), max(MOST, once))
+    return factor(nc, ec, ns, es, a, margin, floor)
+
+
+def factor(nc: int, ec: int, ns: int, es: int, a: float, margin: float, floor: float) -> float:
     b = max(0.0, 1 - margin * nc * (a - 1) / ns)
     if es and b == 0:
         return -math.inf
@@ -79,7 +86,7 @@ def bet(nc: int, ec: int, ns: int, es: int, a: float, margin: float, floor: floa
 
 
 def added(wealth: Sequence[float], gains: Sequence[float]) -> tuple[float, ...]:
-    return tuple(had + min(gain, MOST) for had, gain in zip(wealth, gains, strict=True))
+    return tuple(had + gain for had, gain in zip(wealth, gains, strict=True))
 
 
 def mean(wealth: Sequence[float], shares: Sequence[float] | None = None) -> float:
