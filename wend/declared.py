@@ -16,6 +16,7 @@ from wend.errors import Invalid
 
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,29}")
 MOST = 100
+LONGEST_SCHEDULE = 200
 AUTO_STEPS = (5, 25, 50)  # percent
 RESOURCES = ("postgres", "redis", "volume")
 CANNOT_TELL = ("pause", "promote", "rollback")
@@ -180,14 +181,21 @@ def fires(name: str, schedule: str) -> None:
     """Raises Invalid for an expression that cannot be read, or that never comes true (30 February)."""
     from datetime import UTC, datetime  # late: most apps have no schedule
 
-    where = f"wend.toml: cron.{name}.schedule = {schedule!r}"
+    where = f"wend.toml: cron.{name}.schedule = {schedule[:80]!r}"
+    fields = schedule.split()
     try:
-        next(CronSim(schedule, datetime.now(UTC)))
+        if len(fields) != 5 or len(schedule) > LONGEST_SCHEDULE:
+            raise CronSimError(f"{len(fields)} fields in {len(schedule)} characters")
+        CronSim(" ".join([*fields[:3], "*", "*"]), datetime.now(UTC))
     except CronSimError as error:
         raise Invalid(
             f"{where} cannot be read: {error}", 'write it like "0 3 * * *" (minute hour day month weekday)'
         ) from None
-    except StopIteration:
+    try:
+        next(CronSim(schedule, datetime.now(UTC)))
+    except (CronSimError, StopIteration) as error:
+        if ("month" in str(error) and "day-of" not in str(error)) or "week" in str(error):
+            raise Invalid(f"{where} cannot be read: {error}", "months are 1 to 12, weekdays 0 to 7") from None
         raise Invalid(f"{where} never fires", "check day and month: no year has that date") from None
 
 

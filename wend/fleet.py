@@ -18,6 +18,7 @@ from wend.state.questions import Release
 
 MEMORY = 512 * 2**20
 PROCESSES = 512
+BESIDE = 25  # the share of the processor that a job or a one-off gets where an app gets 100
 ALIVE = frozenset({"starting", "up", "lost", "asleep"})
 
 

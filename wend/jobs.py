@@ -220,17 +220,18 @@ class Roster:
 def close_cut_off(ctx: Context) -> None:
     """Record the end of runs that went with an earlier control plane: their processes ended with it. Asked twice,
     because one that ends just now is gone from here only after its end was recorded."""
-    for _ in range(2):
-        with ctx.ledger.query() as db:
-            open_rows = table.running(db)
-        here = {run.id for run in ctx.runs.of()}
-        gone = [row for row in open_rows if row["id"] not in here]
-        if not gone:
-            return
-    ms = time.time_ns() // 1000
-    for row in gone:
+    now = time.time_ns() // 1000
+    for row in orphans(ctx) and orphans(ctx):
         data = {"run": row["id"], "state": "cut off", "ended": "the platform stopped"}
-        fact(ctx, "job_finished", row["app"], **data, ms=max(0, (ms - row["started_at"]) // 1000))
+        fact(ctx, "job_finished", row["app"], **data, ms=max(0, (now - row["started_at"]) // 1000))
+
+
+def orphans(ctx: Context) -> list[dict[str, Any]]:
+    """Runs that have begun and not ended, and that nobody here runs."""
+    with ctx.ledger.query() as db:
+        begun = table.running(db)
+    here = {run.id for run in ctx.runs.of()}
+    return [row for row in begun if row["id"] not in here]
 
 
 def skip(ctx: Context, app: str, job: str, due_at: int, why: str) -> None:
@@ -281,7 +282,7 @@ def boxed(ctx: Context, this: Run, task: Task, release: Release, say: Say) -> Fi
     outfit = fleet.outfit(ctx, release)
     settings = release.processes.get("worker") or release.processes.get("web") or {}
     box = fleet.box(release, task.cron.command, settings, outfit, port=False)
-    box = replace(box, limits=replace(box.limits, seconds=task.cron.timeout))
+    box = replace(box, limits=replace(box.limits, seconds=task.cron.timeout, share=fleet.BESIDE))
     name = f"{task.app}.job.{this.job}.{this.number}"
     with logged(ctx.config.home, task.app, name, box.limits.log) as write:
 

@@ -38,6 +38,7 @@ PLAIN = {"LANG": "C.UTF-8", "CI": "1", "NO_COLOR": "1", "UV_PYTHON_DOWNLOADS": "
 VERDICT = "[wend] "  # how the sandbox marks its own words
 FIRST, LAST = 8, 14  # lines of output that a failure shows: compilers name the cause first, scripts last
 SLOW = 8.0  # seconds of silence before a command's own output is shown
+SHARE = 10  # of the processor, when running apps (100 each) want it
 SHOWN = 2000  # lines of it at most
 ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|.)|[\x00-\x08\x0b-\x1f\x7f]")
 
@@ -98,6 +99,7 @@ def box(work: Work, job: Job, left: float) -> Box:
     limits = Limits(
         memory=work.room.memory,
         pids=2048,
+        share=SHARE,
         seconds=left,
         file=work.room.disk,
         disk=sum(disk_size(Path(source)) for source in written) + twice * work.room.disk,

@@ -8,9 +8,13 @@ from __future__ import annotations
 import os
 import resource
 
+from . import kernel
 from .job import Job
 
 MOUNT = "/sys/fs/cgroup"
+USUAL = 100  # an app's share of the processor
+LAST = 19  # the nicest there is
+IDLE_DISK = 3 << 13  # IOPRIO_CLASS_IDLE
 CONTROLLERS = ("memory", "pids", "cpu", "cpuacct")
 
 
@@ -146,8 +150,9 @@ def first(controller: str, folder: str, job: Job) -> bool:
         return held
     if controller == "pids" and job.pids:
         return put(folder, "pids.max", str(job.pids))
-    if controller == "cpu" and job.cpu:
-        return put(folder, "cpu.cfs_quota_us", str(int(job.cpu * 100_000)))
+    if controller == "cpu":
+        put(folder, "cpu.shares", str(max(2, job.share * 1024 // 100)))
+        return not job.cpu or put(folder, "cpu.cfs_quota_us", str(int(job.cpu * 100_000)))
     return True
 
 
@@ -172,14 +177,17 @@ def restrict(controller: str, folder: str, job: Job) -> bool:
         return put(folder, "memory.max", str(job.memory))
     if controller == "pids" and job.pids:
         return put(folder, "pids.max", str(job.pids))
-    if controller == "cpu" and job.cpu:
-        return put(folder, "cpu.max", f"{int(job.cpu * 100_000)} 100000")
+    if controller == "cpu":
+        put(folder, "cpu.weight", str(max(1, job.share)))
+        return not job.cpu or put(folder, "cpu.max", f"{int(job.cpu * 100_000)} 100000")
     return controller in CONTROLLERS
 
 
 def apply(job: Job, group: Group) -> None:
     """Resource limits of the calling process. Address space is never limited: Node and Go reserve far more than
     they use. Without a memory group, writable memory is, at twice the limit, and the shim watches what is resident."""
+    if job.share < USUAL:
+        yield_to_others(group)
     ceiling(resource.RLIMIT_CORE, 0)
     ceiling(resource.RLIMIT_NOFILE, 65536)
     if job.file or job.disk:
@@ -188,6 +196,15 @@ def apply(job: Job, group: Group) -> None:
         ceiling(resource.RLIMIT_DATA, 2 * job.memory + 256 * 2**20)
     if job.pids and not group.has("pids"):
         ceiling(resource.RLIMIT_NPROC, job.pids)
+
+
+def yield_to_others(group: Group) -> None:
+    """Come last where others want the disk; and the processor, where no group says so. Kernels that share it out by
+    session heed `nice` within one alone, and have a file for between them."""
+    kernel.LIBC.syscall(kernel.IOPRIO_SET, 1, 0, IDLE_DISK)  # not every kernel has such classes
+    if not group.has("cpu"):
+        os.nice(LAST)
+        put("/proc/self", "autogroup", str(LAST))
 
 
 def ceiling(kind: int, value: int) -> None:

@@ -1,0 +1,189 @@
+"""Jobs: when they are due, what happens when they cannot run then, and runs on a real platform."""
+
+from __future__ import annotations
+
+import os
+import time
+from datetime import datetime
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from tests.boxes import linux
+from tests.house import House, Repo, small, until
+from tests.test_oneoff import running
+from wend import jobs
+from wend.errors import Invalid
+from wend.spec import parse
+
+BERLIN = "Europe/Berlin"
+MINUTE = 60 * jobs.SECOND
+
+
+def at(text: str, zone: str = "UTC", fold: int = 0) -> int:
+    return jobs.micros(datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone), fold=fold))
+
+
+# ---------------------------------------------------------------------------------------------- when
+
+
+def test_the_hour_that_is_missing_and_the_hour_that_comes_twice() -> None:
+    assert jobs.after("30 2 * * *", BERLIN, at("2026-03-28T12:00", BERLIN)) == at("2026-03-29T03:00", BERLIN)
+    first = at("2026-10-25T02:30", BERLIN)
+    assert jobs.after("30 2 * * *", BERLIN, at("2026-10-24T12:00", BERLIN)) == first
+    assert jobs.after("30 2 * * *", BERLIN, first) == at("2026-10-26T02:30", BERLIN), "once, not twice"
+    in_the_second = at("2026-10-25T02:10", BERLIN, fold=1)
+    found = jobs.due("30 2 * * *", BERLIN, at("2026-10-24T02:30", BERLIN), in_the_second)
+    assert found is not None and found.at == first and found.missed == 0
+
+
+def test_every_quarter_of_an_hour_takes_no_notice_of_summer_time() -> None:
+    moment, found = at("2026-10-25T01:30", BERLIN), list[int]()
+    for _ in range(8):
+        moment = jobs.after("*/15 * * * *", BERLIN, moment) or 0
+        found.append(moment)
+    assert {later - earlier for earlier, later in pairwise(found)} == {15 * MINUTE}
+
+
+def test_a_run_that_was_missed_is_made_up_for_once_and_only_while_it_is_young() -> None:
+    since = at("2026-01-01T03:00")
+    assert jobs.due("0 3 * * *", "UTC", since, at("2026-01-02T02:59:59")) is None
+    assert jobs.due("0 3 * * *", "UTC", since, at("2026-01-02T03:00")) == jobs.Due(at("2026-01-02T03:00"))
+    young = jobs.due("0 3 * * *", "UTC", since, at("2026-01-02T03:09"))
+    assert young is not None and not young.late
+    old = jobs.due("0 3 * * *", "UTC", since, at("2026-01-02T05:00"))
+    assert old is not None and old.late
+    assert jobs.missed_words(old, down=True) == "the platform was down at 2026-01-02 03:00 UTC: 1 run was missed"
+
+
+def test_a_clock_set_forward_gives_one_run_and_says_how_many_were_missed() -> None:
+    found = jobs.due("* * * * *", "UTC", at("2026-01-01T00:00"), at("2026-01-01T05:00:30"))
+    assert found == jobs.Due(at("2026-01-01T05:00"), missed=299, before=at("2026-01-01T04:59"))
+    years = jobs.due("* * * * *", "UTC", at("2016-01-01T00:00"), at("2026-01-01T05:00:30"))
+    assert years is not None and years.missed == jobs.COUNTED
+    assert "1000 or more runs were missed" in jobs.missed_words(years, down=False)
+
+
+def test_a_job_never_runs_for_a_time_before_it_was_there() -> None:
+    now = at("2026-01-01T03:00:30")
+    pushed = at("2026-01-01T03:00:10")
+    assert jobs.due("0 3 * * *", "UTC", jobs.since(pushed, (0, False), None, now), now) is None
+    known = jobs.since(pushed, (0, False), at("2026-01-01T02:59:59"), now)
+    assert jobs.due("0 3 * * *", "UTC", known, now) is not None, "another deploy does not swallow a run"
+
+
+def test_a_clock_set_back_runs_nothing_twice() -> None:
+    live_at, done = at("2026-01-01T00:00"), at("2026-01-01T11:59")
+    back = at("2026-01-01T10:00:30")
+    since = jobs.since(live_at, (0, True), None, back)
+    assert jobs.due("* * * * *", "UTC", since, back) is None
+    assert jobs.due("* * * * *", "UTC", jobs.since(live_at, (done, True), None, done + 1), done + 1) is None
+    from_the_future = jobs.since(at("2030-01-01T00:00"), (0, False), None, back)
+    assert jobs.due("* * * * *", "UTC", from_the_future, at("2026-01-01T10:01")) is not None, (
+        "it does not wait until 2030"
+    )
+
+
+@pytest.mark.parametrize(
+    ("schedule", "words"),
+    [
+        ("59 23 31 2 *", "never fires"),
+        ("* * * * * * *", "cannot be read"),
+        ("* * * * * *", "cannot be read"),
+        ("61 * * * *", "cannot be read"),
+        ("," * 200_000, "cannot be read"),
+        ("1," * 100_000 + "1 * * * *", "cannot be read"),
+        ("@reboot", "cannot be read"),
+    ],
+)
+def test_hostile_schedules_are_refused_at_once(schedule: str, words: str) -> None:
+    began = time.monotonic()
+    with pytest.raises(Invalid) as caught:
+        parse(f'[cron.nightly]\nschedule = "{schedule}"\ncommand = "true"\n')
+    assert words in caught.value.message and "cron.nightly.schedule" in caught.value.message
+    assert schedule[:20] in caught.value.message and len(caught.value.message) < 500
+    assert time.monotonic() - began < 1
+
+
+# ---------------------------------------------------------------------------------------------- on a platform
+
+
+def job(name: str, command: str, schedule: str = "0 0 1 1 *", more: str = "") -> str:
+    return f'[cron.{name}]\nschedule = "{schedule}"\ncommand = {command!r}\n{more}\n'
+
+
+def runs(house: House, app: str, name: str) -> list[dict[str, Any]]:
+    return house.api("GET", f"/api/apps/{app}/jobs/{name}")[1]["runs"]
+
+
+def push(house: House, app: str, folder: Path, toml: str) -> Repo:
+    repo = house.repo(app, folder, {**small("one"), "wend.toml": toml})
+    taken, said = repo.push()
+    assert taken, said
+    return repo
+
+
+@linux
+def test_runs_by_hand_are_recorded_limited_and_logged(platform: House, tmp_path: Path) -> None:
+    toml = job("good", "echo hello $WEND_RELEASE") + job("bad", "echo oh; exit 3")
+    toml += job("slow", "sleep 60", more="timeout = 1") + job("hungry", "head -c 900M /dev/zero | tail")
+    push(platform, "jobs-by-hand", tmp_path / "repo", toml)
+    for name, state, ended in (
+        ("good", "done", "exited with code 0"),
+        ("bad", "failed", "exited with code 3"),
+        ("slow", "failed", "stopped after 1 s"),
+        ("hungry", "failed", ""),
+    ):
+        _, last = platform.change(f"/api/apps/jobs-by-hand/jobs/{name}/run")
+        assert "done" in last, last
+        found = runs(platform, "jobs-by-hand", name)[0]
+        assert (found["state"], found["cause"], found["release"]) == (state, "hand", 1), found
+        assert ended in found["ended"]
+    lines = platform.api("GET", "/api/apps/jobs-by-hand/logs?lines=50&process=good")[1]
+    assert any(line["text"] == "hello 1" and ".good." in line["source"] for line in lines), lines
+
+
+@linux
+def test_a_push_with_a_schedule_that_never_fires_is_refused(platform: House, tmp_path: Path) -> None:
+    files = {**small("one"), "wend.toml": job("x", "true", "0 0 30 2 *")}
+    taken, said = platform.repo("jobs-never", tmp_path / "repo", files).push()
+    assert not taken and "cron.x.schedule = '0 0 30 2 *' never fires" in said, said
+
+
+@linux
+def test_a_schedule_runs_and_overlapping_runs_are_skipped(house: House, tmp_path: Path) -> None:
+    house.up()
+    push(house, "clockwork", tmp_path / "repo", job("tick", f"echo on; sleep 96{os.getpid()}.5", "* * * * *"))
+    found = until(lambda: runs(house, "clockwork", "tick"), 75, "the job ran")
+    assert (found[0]["state"], found[0]["cause"]) == ("running", "schedule")
+    assert found[0]["due_at"] % MINUTE == 0 and found[0]["started_at"] - found[0]["due_at"] < 5 * jobs.SECOND
+    _, last = house.change("/api/apps/clockwork/jobs/tick/run")
+    assert "is under way" in last["message"], last
+    mark = f"96{os.getpid()}.5"
+    until(lambda: running(mark), 5, "its process is there")
+    house.kill()
+    until(lambda: not running(mark), 10, "its process ended with the platform")
+    house.up()
+    ended = until(lambda: [run for run in runs(house, "clockwork", "tick") if run["state"] == "cut off"], 10)
+    assert ended[0]["id"] == found[0]["id"] and ended[0]["ended"] == "the platform stopped"
+    due = [run["due_at"] for run in runs(house, "clockwork", "tick")]
+    assert len(due) == len(set(due)), "no due time ran twice"
+
+
+@linux
+def test_destroying_an_app_ends_its_runs(platform: House, tmp_path: Path) -> None:
+    import threading
+
+    mark = f"95{os.getpid()}.5"
+    push(platform, "jobs-doomed", tmp_path / "repo", job("long", f"sleep {mark}"))
+    caller = threading.Thread(target=platform.change, args=("/api/apps/jobs-doomed/jobs/long/run",))
+    caller.start()
+    until(lambda: running(mark), 10, "the run is under way")
+    status, said = platform.api("DELETE", "/api/apps/jobs-doomed", {"confirm": "jobs-doomed"})
+    assert status < 300, said
+    until(lambda: not running(mark), 10, "the run ended with its app")
+    caller.join(10)
+    assert not caller.is_alive()
