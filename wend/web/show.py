@@ -133,6 +133,13 @@ def millis(ms: float | None) -> str:
     return f"{ms:.0f} ms" if ms >= 10 else f"{ms:.1f} ms"
 
 
+def between(low: float, high: float, how: Callable[[float], str]) -> str:
+    """An interval with its unit once, when both ends have the same: 0.2–1.7 % · 800 ms–1.2 s."""
+    first, second = how(low), how(high)
+    value, _, unit = first.rpartition(" ")
+    return f"{value if second.endswith(' ' + unit) else first}–{second}"
+
+
 def count(number: float | None) -> str:
     """A count with its thousands apart: 12 345."""
     return "–" if number is None else f"{number:,.0f}".replace(",", "\u202f")
@@ -182,10 +189,11 @@ def bars(steps: list[dict[str, Any]], deploy: dict[str, Any], clock: Callable[[]
     after the last step reached, if the deploy failed there or still runs, is a step too."""
     shown: list[Bar] = [{**step, "state": "reached"} for step in steps if step["ms"] or step["step"] != "done"]
     if deploy["state"] in ("failed", "running"):
+        on_trial = deploy["step"] == "canary"
         since = steps[-1]["at"] if steps else deploy["started_at"]
         ms = max(0.0, ((deploy["ended_at"] or clock() * 1e6) - since) / 1000)
-        step = after(deploy["step"])
-        shown.append({"step": step, "ms": ms, "detail": deploy["message"] or "under way", "state": deploy["state"]})
+        step = "canary" if on_trial else after(deploy["step"])
+        shown.append({"step": step, "ms": ms, "detail": deploy["message"] or ("the judge looks on" if on_trial else "under way"), "state": deploy["state"]})
     return placed(shown)
 
 
@@ -266,7 +274,8 @@ class Renderer:
         filters |= {"log": log_text, "brief": brief, "ticks": ticks, "live_ms": live_ms}
         filters |= {"percent": percent, "millis": millis, "count": count, "factor": factor, "left": left}
         cast(dict[str, Any], self.jinja.filters).update(filters)
-        cast(dict[str, Any], self.jinja.globals)["static"] = self.static.url
+        known = {"static": self.static.url, "between": between, "percent": percent, "millis": millis}
+        cast(dict[str, Any], self.jinja.globals).update(known)
 
     def text(self, request: Request, page: Page, crew: dict[str, Any]) -> str:
         """The page's HTML."""
