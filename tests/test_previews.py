@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.house import SERVER, House, Repo, small
+from tests.house import SERVER, House, Repo, small, until
 from wend import previews, spec
 from wend.errors import Invalid
 from wend.repos import NONE, Repos
@@ -84,7 +84,7 @@ def test_a_preview_has_its_apps_repository(tmp_path: Path) -> None:
 
 def test_when_a_preview_is_over() -> None:
     assert previews.over(PREVIEW, PARENT, "1" * 40, False, 4.0) == ""
-    assert "nobody has pushed" in previews.over(PREVIEW, PARENT, "1" * 40, False, 5.0)
+    assert "time was over" in previews.over(PREVIEW, PARENT, "1" * 40, False, 5.0)
     assert "deleted" in previews.over(PREVIEW, PARENT, NONE, False, 4.0)
     assert "merged" in previews.over(PREVIEW, PARENT, "1" * 40, True, 4.0)
     mine = App("fix--hello", "fix", None, 0, "ann", 1, None, 0, "hello", "main", 5_000_000)
@@ -113,10 +113,19 @@ def test_a_range_of_replicas_is_kept() -> None:
 
 # ---------------------------------------------------------------------------------------------- on a real platform
 
+QUICK = """
+import sys
+from dataclasses import replace
+from wend import serve, worker
+every = worker.clocks
+worker.clocks = lambda *looks: [replace(c, every=0.3) if c.name == "previews" else c for c in every(*looks)]
+sys.exit(serve.main(sys.argv[1:]))
+"""
+
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    found = House(tmp_path_factory.mktemp("house") / "home", {"WEND_PREVIEWS_PER_APP": "2"}).up()
+    found = House(tmp_path_factory.mktemp("house") / "home", {"WEND_PREVIEWS_PER_APP": "2"}).up("-c", QUICK)
     yield found
     found.down()
 
@@ -216,6 +225,35 @@ def test_destroying_the_app_takes_its_previews_and_not_the_other_way_round(house
     assert house.api("DELETE", "/api/apps/parent", {"confirm": "parent"})[0] == 200
     assert not {"parent", "one--parent", "two--parent"} & set(names(house))
     assert why_gone(house, "two--parent") == "parent was destroyed"
+
+
+def test_a_preview_ends_by_itself_and_its_branch_stays(house: House, tmp_path: Path) -> None:
+    repo = app(house, "brief", tmp_path, "[preview]\nhours = 0.0005\n")
+    branch(repo, "topic", "two")
+    until(lambda: "topic--brief" not in names(house), what="the preview's time is over")
+    assert why_gone(house, "topic--brief") == "its time was over"
+    assert repo.git("ls-remote", "wend", "refs/heads/topic").stdout
+    assert house.get("topic--brief")[0] == 404
+    assert house.get("brief") == (200, "one")
+
+
+def test_a_branch_made_of_what_is_live_is_not_merged(house: House, tmp_path: Path) -> None:
+    repo = app(house, "same", tmp_path)
+    repo.git("checkout", "-q", "-b", "fresh")
+    assert "preview http://fresh--same" in repo.push("fresh")[1]
+    repo.git("checkout", "-q", "main")
+    repo.change(app_py=SERVER.format(word="two"))
+    assert "is removed" not in repo.push("-o", "canary=off", "main")[1]
+    assert house.get("fresh--same") == (200, "one")
+
+
+def test_several_branches_in_one_push(house: House, tmp_path: Path) -> None:
+    repo = app(house, "many", tmp_path)
+    for name in ("a", "b", "c"):
+        repo.git("branch", name)
+    taken, said = repo.push("a", "b", "c")
+    assert taken, said
+    assert (said.count("remote: preview http://"), said.count("remote: no preview: ")) == (2, 1)
 
 
 def test_no_previews_when_their_hours_are_none(house: House, tmp_path: Path) -> None:

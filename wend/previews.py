@@ -89,7 +89,7 @@ def over(preview: App, parent: App, tip: str, merged: bool, now: float) -> str:
     if merged:
         return f"branch {preview.of_branch} was merged"
     if preview.expires_at is not None and preview.expires_at / 1e6 <= now:
-        return "nobody has pushed to it for its time"
+        return "its time was over"
     return ""
 
 
