@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from tests.web_world import live_app, world
 from wend import traffic
 from wend.canary import Side
-from wend.route import Traffic
+from wend.errors import NotFound
+from wend.route import Backend, Route, Traffic, counters
 from wend.route.meter import APART, KEPT, NEAR, Meter, Reading
+from wend.run import Status
 
+PLACE = (("127.0.0.1", 9),)
 OLD = Traffic(total=110, ok=90, client_errors=5, server_errors=5, connect_failures=3, latency=((10.0, 60), (20.0, 95)))
 NEW = Traffic(
     total=160,
@@ -65,3 +70,51 @@ def test_the_meter_keeps_the_last_minute_whole_and_thins_what_is_older() -> None
     assert [reading.at for reading in everything] == sorted(reading.at for reading in everything)
     assert [reading.at for reading in meter.lately(0)] == [everything[-1].at]
     assert Meter().lately(60) == []
+
+
+def test_what_is_told_of_each_release(tmp_path: Path) -> None:
+    with world(tmp_path / "home") as there:
+        live_app(there)
+        ctx, router = there.ctx, there.ctx.router
+        router.set("hello", Route((), {2: Backend(90, PLACE), 3: Backend(10, PLACE)}))
+        one = replace(there.driver.replicas[0], cpu=5.0, restarts=2)
+        there.driver.replicas = [one]
+        router.seen["hello", 3] = OLD
+        traffic.sample(ctx)
+        first = ctx.meter.lately(0)[0]
+        router.seen["hello", 3] = NEW
+        ctx.meter.note(Reading(first.at + 10, router.readings()))
+        there.driver.replicas = [replace(one, cpu=7.5)]
+        quiet, seen = traffic.per_release(ctx, "hello")
+        assert (quiet.release, quiet.weight, quiet.requests, quiet.error_rate, quiet.p99) == (2, 90, 0, None, None)
+        assert (seen.release, seen.weight, seen.requests, seen.rate, seen.active) == (3, 10, 50, 5.0, 2)
+        assert seen.error_rate and seen.error_rate.value == 0.14 and seen.error_rate.low < 0.14 < seen.error_rate.high
+        assert seen.p50 and 10 < seen.p50.value < 20 and seen.p50.low <= seen.p50.value <= seen.p50.high
+        assert (seen.restarts, seen.memory) == (2, 2**24)
+        router.down()
+        traffic.sample(ctx)
+        assert ctx.meter.lately(0)[0].at == first.at + 10, "a gap is not filled"
+        with pytest.raises(NotFound):
+            traffic.per_release(ctx, "absent")
+
+
+def test_cores_are_processor_time_over_time_and_a_restart_begins_at_nothing() -> None:
+    then = Reading(100.0, {}, {"a": 5.0, "b": 50.0})
+    status = Status("a", "shop", 1, "web", 1, "up", cpu=7.0)
+    both = [status, replace(status, id="b", cpu=1.0), replace(status, id="new", cpu=2.0)]
+    assert traffic.cores(then, 110.0, both) == 0.5
+    assert traffic.cores(then, 100.5, both) is None and traffic.cores(None, 110.0, both) is None
+
+
+def test_counts_go_on_where_the_proxy_began_anew() -> None:
+    tally = counters.Tally()
+    assert tally.count("shop", 1, OLD) == OLD
+    replaced = Traffic(total=115, ok=4, connect_failures=3, latency=((10.0, 1), (20.0, 4)))
+    went_on = tally.count("shop", 1, replaced)
+    assert (went_on.total, went_on.ok, went_on.server_errors) == (115, 94, 5)
+    assert went_on.latency == ((10.0, 61), (20.0, 99))
+    restarted = tally.count("shop", 1, Traffic(total=1, ok=1))
+    assert (restarted.total, restarted.ok, restarted.connect_failures) == (116, 95, 3)
+    assert restarted.latency == went_on.latency
+    tally.keep({"shop": [12]})
+    assert tally.count("shop", 1, OLD) == OLD, "forgotten with the releases long gone"
