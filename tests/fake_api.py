@@ -16,6 +16,14 @@ class Stream(list[Any]):
     """An answer line by line; a string in it goes out as it is."""
 
 
+class Following(dict[str, Any]):
+    """A plain answer, and a stream for whoever asks with follow=1."""
+
+    def __init__(self, plain: dict[str, Any], lines: list[Any]) -> None:
+        super().__init__(plain)
+        self.lines = Stream(lines)
+
+
 class FakeApi:
     """`answers` maps "METHOD /path" to a JSON value, a Stream, a WendError, or raw bytes."""
 
@@ -56,6 +64,8 @@ class FakeApi:
         self.asked.append((f"{request.command} {path}", query, body))
         missing = NotFound(f"there is no {path}", "`wend apps`")
         found = self.answers.get(f"{request.command} {path}", missing)
+        if isinstance(found, Following) and "follow=1" in query:
+            found = found.lines
         status = found.status if isinstance(found, WendError) else 200
         request.send_response(status)
         request.send_header("Wend-Checkpoint", str(self.signer.sign(self.head)))

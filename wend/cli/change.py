@@ -64,7 +64,7 @@ def exit_code(ended: dict[str, Any]) -> int:
 @dry_run_option
 def scale(words: tuple[str, ...], json: bool, dry_run: bool) -> None:
     """Set how many replicas of a process type run; it holds for later releases too. `auto` gives the count back to the
-    load, or to wend.toml. Without a count: what runs, its bounds, and what changed it.
+    load. Without a count: what runs, its bounds, and what changed it.
 
     Example: wend scale hello web=3 worker=1 · wend scale hello web=auto
     """
@@ -146,7 +146,7 @@ def parted(words: tuple[str, ...]) -> tuple[str | None, int | None]:
 @dry_run_option
 def destroy(app: str | None, confirm: str | None, dry_run: bool) -> None:
     """Remove an app with its previews, releases, configuration, secrets and repository. Its history in the ledger
-    stays, and for 72 hours what its resources hold: `wend resources trash` lists it.
+    stays, and for 72 hours (as the platform is set) what its resources hold: `wend resources trash` lists it.
 
     Example: wend destroy hello --confirm hello
     """
@@ -162,8 +162,9 @@ def destroy(app: str | None, confirm: str | None, dry_run: bool) -> None:
     kept = ", ".join(f"{one['name']} ({one['type']})" for one in gone.get("kept", []))
     if dry_run:
         counted = (f"{count} {what}" for what, count in gone.items() if isinstance(count, int))
-        show.say(f"would remove {name}: {', '.join(counted)}" + (f"; kept for 72 hours: {kept}" if kept else ""))
+        show.say(f"would remove {name}: {', '.join(counted)}" + (f"; kept in the trash: {kept}" if kept else ""))
         return
     show.say(f"{name} is gone; the ledger keeps its history")
     if kept:
-        show.say(f"kept for 72 hours: {kept}; `wend resources trash` lists it, `wend resources restore` gives it back")
+        until = show.stamp(min(one["until"] for one in gone["kept"]) / 1e6)
+        show.say(f"kept until {until}: {kept}; `wend resources trash` lists it, `wend resources restore` gives it back")

@@ -34,11 +34,12 @@ def resources_show(app: str | None, json: bool) -> None:
     elif not said:
         show.note(f'{name} stores nothing outside its releases: add [resources.db] with type = "postgres" to wend.toml')
     else:
-        show.table(("RESOURCE", "TYPE", "MADE", "ROTATED"), map(resource_row, said))
+        show.table(("RESOURCE", "TYPE", "SIZE", "MADE", "ROTATED"), map(resource_row, said))
 
 
 def resource_row(one: dict[str, Any]) -> tuple[object, ...]:
-    return one["name"], one["type"], show.when(one["created_at"]), show.when(one["rotated_at"])
+    size = None if one["bytes"] is None else show.size(one["bytes"])
+    return one["name"], one["type"], size, show.when(one["created_at"]), show.when(one["rotated_at"])
 
 
 @resources.command("rotate")
@@ -56,7 +57,7 @@ def resources_rotate(words: tuple[str, ...]) -> None:
 @click.argument("words", nargs=-1, metavar="[APP] NAME")
 @click.option("--confirm", metavar="NAME", help="The resource's name again, so that no slip removes anything.")
 def resources_remove(words: tuple[str, ...], confirm: str | None) -> None:
-    """Take a resource away from its app. It lies in the trash for 72 hours.
+    """Take a resource away from its app. It lies in the trash for a while (72 hours).
 
     Example: wend resources remove hello db --confirm db
     """

@@ -11,6 +11,7 @@ from typing import Any
 
 from wend import auth, fleet
 from wend import jobs as clockwork
+from wend import resources as storage
 from wend.context import Context
 from wend.errors import NotFound
 from wend.run import Status
@@ -70,10 +71,8 @@ def job(ctx: Context, name: str, which: str) -> Found:
 
 
 def resources(ctx: Context, name: str) -> list[Found]:
-    """The app's databases, caches and folders. Never a password."""
-    with ctx.ledger.query() as db:
-        questions.app(db, name)
-        return [kept(one) for one in stored.kept(db, name)]
+    """The app's databases, caches and folders, each with its size in `bytes` (None: not known). Never a password."""
+    return [kept(one) | {"bytes": size} for one, size in storage.of(ctx, name)]
 
 
 def trash(ctx: Context) -> list[Found]:

@@ -83,16 +83,15 @@ def scale(ctx: Context, name: str, counts: dict[str, int | None], say: Say) -> N
             raise NotFound(f"{name} has no process {process!r}", f"it has: {', '.join(live.processes)}")
         if count is not None and not 0 <= count <= apps.MOST:
             raise Invalid(f"{process}={count} is not a number of replicas", f"use 0 to {apps.MOST}, or auto")
+        if count is None and not live.processes[process].get("scaling"):
+            raise Invalid(f"{name}'s {process} has no bounds to scale between", "`wend init --print` shows how")
         before = fleet.wanted(live.processes[process], now.get(process))
         say(f"  {process}: would go from ×{before} to {aim(live.processes[process], count)}")
 
 
 def aim(settings: Mapping[str, Any], count: int | None) -> str:
-    """A count in words; None: what it is when nobody sets it."""
-    bounds = settings.get("scaling")
-    if count is not None:
-        return f"×{count}"
-    return f"×{bounds['min']} to ×{bounds['max']} by load" if bounds else f"×{fleet.wanted(settings, None)}"
+    """A count in words; None: as the load needs it."""
+    return f"×{count}" if count is not None else "×{min} to ×{max} by load".format(**settings["scaling"])
 
 
 def destroy(ctx: Context, name: str) -> dict[str, object]:
