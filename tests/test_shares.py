@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
 import threading
 import time
@@ -17,7 +18,7 @@ from tests.routing import App, app, ask, edge, flood, free_port, until
 from tests.test_envoy import kill
 from wend import traffic
 from wend.errors import Invalid
-from wend.route import Backend, Route, Traffic
+from wend.route import Backend, Route, Traffic, daemon
 from wend.route.envoy import Envoy
 
 
@@ -181,6 +182,19 @@ def test_latency_lands_in_narrow_buckets_within_a_second(envoy: Envoy) -> None:
     assert counts[130.0] == 0 and counts[250.0] == 4
     edges = [edge for edge in counts if 4 <= edge <= 60_000]
     assert all(above / below < 1.34 for below, above in pairwise(edges))
+
+
+def test_a_proxy_of_an_older_version_is_started_anew_with_the_same_routes(envoy: Envoy, two: tuple[App, App]) -> None:
+    envoy.set("shop", shared(*two, 5))
+    file = envoy.folder / "bootstrap.json"
+    old = json.loads(file.read_text())
+    del old["stats_flush_interval"]
+    file.write_text(json.dumps(old))
+    before = daemon.recorded(envoy.folder)
+    envoy.up()
+    assert daemon.recorded(envoy.folder) != before
+    assert envoy.get("shop") == shared(*two, 5)
+    flood(envoy.listen[1], "shop.localhost", 10)
 
 
 # ---------------------------------------------------------------------------------------------- sleepers
