@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from datetime import datetime
 from itertools import pairwise
@@ -175,8 +176,6 @@ def test_a_schedule_runs_and_overlapping_runs_are_skipped(house: House, tmp_path
 
 @linux
 def test_destroying_an_app_ends_its_runs(platform: House, tmp_path: Path) -> None:
-    import threading
-
     mark = f"95{os.getpid()}.5"
     push(platform, "jobs-doomed", tmp_path / "repo", job("long", f"sleep {mark}"))
     caller = threading.Thread(target=platform.change, args=("/api/apps/jobs-doomed/jobs/long/run",))
@@ -187,3 +186,18 @@ def test_destroying_an_app_ends_its_runs(platform: House, tmp_path: Path) -> Non
     until(lambda: not running(mark), 10, "the run ended with its app")
     caller.join(10)
     assert not caller.is_alive()
+
+
+@linux
+def test_a_run_that_replaces_ends_the_older_one(platform: House, tmp_path: Path) -> None:
+    push(platform, "jobs-replaced", tmp_path / "repo", job("long", "sleep 60", more='overlap = "replace"\ntimeout = 3'))
+    address = "/api/apps/jobs-replaced/jobs/long/run"
+    callers = [threading.Thread(target=platform.change, args=(address,)) for _ in range(2)]
+    callers[0].start()
+    first = until(lambda: runs(platform, "jobs-replaced", "long"), 10, "the first run began")[0]["id"]
+    callers[1].start()
+    for caller in callers:
+        caller.join(30)
+    second, older = runs(platform, "jobs-replaced", "long")
+    assert older["id"] == first and older["state"] == "cut off" and "replaced by the run due at" in older["ended"]
+    assert second["ended"] == "stopped after 3 s", second
