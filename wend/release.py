@@ -6,6 +6,7 @@ Facts: app_created, config_changed, secret_changed, and those of a deploy.
 from __future__ import annotations
 
 import logging
+import re
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -93,9 +94,10 @@ def asked_of(options: Mapping[str, str]) -> Asked:
 
 def read_steps(text: str) -> Asked:
     """ "5,25,50" as steps; "auto" and "off" as they are. Raises Invalid."""
-    words = [word.strip() for word in text.split(",")]
+    words = [word.strip() for word in text[:200].split(",")]
+    whole = re.compile("[0-9]{1,3}")  # other scripts have digits too, and a number may have thousands
     return declared.steps(
-        text if text in ("auto", "off") else [int(word) if word.isdecimal() else word for word in words]
+        text if text in ("auto", "off") else [int(word) if whole.fullmatch(word) else word for word in words]
     )
 
 
@@ -241,7 +243,7 @@ def change_config(ctx: Context, name: str, change: Change, say: Say) -> None:
             config = merged(config, fresh, change.unset)
         with ctx.ledger.query() as db:
             live = questions.release(db, name, app.live)
-        redeploy(ctx, lease, live, change, config, held, say)
+        redeploy(ctx, lease, live, "secret" if change.secret else "config", change.summary(), config, held, say)
 
 
 def keep_for_later(ctx: Context, name: str, change: Change, fresh: Mapping[str, Any]) -> None:
@@ -255,14 +257,14 @@ def redeploy(
     ctx: Context,
     lease: Lease,
     live: Release,
-    change: Change,
+    cause: str,
+    summary: str,
     config: Mapping[str, str],
     held: Mapping[str, Any],
     say: Say,
 ) -> None:
-    """The live code again, with other configuration."""
-    cause = "secret" if change.secret else "config"
-    journal = Journal.begin(ctx, live.app, cause, say, summary=change.summary(), commit=live.commit)
+    """The live code again, with other configuration or credentials."""
+    journal = Journal.begin(ctx, live.app, cause, say, summary=summary, commit=live.commit)
     with undone_on_failure(ctx, journal):
         journal.step("checked", tell=False)
         made = fleet.artifact(ctx, live)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from wend import apps, auth, jobs, previews, release, resources, rollout, trial
+from wend import apps, auth, jobs, previews, release, resources, rollout, rotation, trial
 from wend.errors import Invalid, NotFound
 from wend.release import Change
+from wend.resources import trash
 from wend.rollout import Asked
 from wend.state import resources as stored
 from wend.web import holding, rehearsal
@@ -103,7 +104,7 @@ def run(visit: Visit) -> Flow:
 def run_job(visit: Visit) -> Flow:
     """A scheduled command now; it goes on when nobody listens any more."""
     visit.read()
-    return told(lambda say, gone: jobs.start(visit.ctx, visit.app, visit.name, say))
+    return told(lambda say, gone: {"ended": jobs.start(visit.ctx, visit.app, visit.name, say)})
 
 
 # ---------------------------------------------------------------------------------------------- the app itself
@@ -139,13 +140,13 @@ def remove_preview(visit: Visit) -> Item:
 
 def rotate(visit: Visit) -> Flow:
     visit.read()
-    return told(lambda say, gone: resources.rotate(visit.ctx, visit.app, visit.name, say))
+    return told(lambda say, gone: rotation.rotate(visit.ctx, visit.app, visit.name, say))
 
 
 def remove_resource(visit: Visit) -> Flow:
     """Into the trash."""
     confirm = visit.read(CONFIRM)["confirm"]
-    return told(lambda say, gone: resources.remove(visit.ctx, visit.app, visit.name, confirm, say))
+    return told(lambda say, gone: trash.remove(visit.ctx, visit.app, visit.name, confirm, say))
 
 
 def restore(visit: Visit) -> Flow:
@@ -156,4 +157,4 @@ def restore(visit: Visit) -> Flow:
         of = {one.id: one.app for one in stored.trashed(db)}.get(given["trash"])
     if of is None or not auth.permits(visit.ctx.actor.scopes, "app.change", of):
         raise NotFound(f"there is no {given['trash'][:60]!r} in the trash", "`wend resources trash` lists it")
-    return told(lambda say, gone: resources.restore(visit.ctx, given["trash"], visit.app, given["name"], say))
+    return told(lambda say, gone: trash.restore(visit.ctx, given["trash"], visit.app, given["name"], say))
