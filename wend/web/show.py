@@ -192,7 +192,7 @@ def bars(steps: list[dict[str, Any]], deploy: dict[str, Any], clock: Callable[[]
         on_trial = deploy["step"] == "canary"
         since = steps[-1]["at"] if steps else deploy["started_at"]
         ms = max(0.0, ((deploy["ended_at"] or clock() * 1e6) - since) / 1000)
-        step = "canary" if on_trial else after(deploy["step"])
+        step = "judged" if on_trial else after(deploy["step"])
         shown.append({"step": step, "ms": ms, "detail": deploy["message"] or ("the judge looks on" if on_trial else "under way"), "state": deploy["state"]})
     return placed(shown)
 
