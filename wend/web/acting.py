@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from wend import apps, auth, jobs, previews, release, resources, rollout, rotation, trial
+from wend import apps, auth, jobs, previews, release, rollout, rotation, trial
 from wend.errors import Invalid, NotFound
 from wend.release import Change
 from wend.resources import trash
