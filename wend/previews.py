@@ -146,6 +146,8 @@ def push(ctx: Context, pushed: Push, say: Say) -> None:
         deploy(ctx, pushed, live, preview, say)
     except WendError as error:
         say(f"preview failed: {error.message}")
+        if isinstance(error, Conflict):
+            return
         with ctx.ledger.query() as db:
             now = questions.find_app(db, preview.name)
         runs = f"; release {now.live} of the preview goes on as before" if now and now.live else ""
@@ -177,7 +179,10 @@ def check_room(ctx: Context, parent: App, there: list[App]) -> None:
     most = ctx.config.previews_per_app
     if len(there) >= most:
         names = ", ".join(f"{one.of_branch} ({one.name})" for one in there)
-        hint = "git push wend --delete BRANCH, or wend destroy NAME --confirm NAME, then push again"
+        # The branch has moved already: git would say that there is nothing to push.
+        hint = (
+            "git push wend --delete BRANCH, or wend destroy NAME --confirm NAME, then push with an empty commit on top"
+        )
         raise Refused(f"{parent.name} has {len(there)} previews already, at most {most}: {names or 'none'}", hint)
 
 
@@ -270,7 +275,11 @@ def prune(ctx: Context, name: str, say: Say) -> None:
 
 
 def reason(ctx: Context, parent: App, preview: App) -> str:
-    """Why the preview's time is over, or ""."""
+    """Why the preview's time is over, or "". A push of it that is under way is let to its end."""
+    with ctx.ledger.query() as db:
+        last = questions.deploys(db, preview.name, limit=1)
+    if last and last[0].state == "running":
+        return ""
     repo = ctx.repos.open(parent.name)
     tip = ctx.repos.ref(repo, f"refs/heads/{preview.of_branch}")
     return over(preview, parent, tip, tip != NONE and is_merged(ctx, parent, preview, tip), time.time())
