@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -58,7 +58,7 @@ def load(house: House, rate: int, seconds: float) -> list[float]:
 
 
 @contextmanager
-def building(house: House, folder: Path, name: str, command: str) -> Iterator[Callable[[], str]]:
+def building(house: House, folder: Path, name: str, command: str) -> Generator[Callable[[], str]]:
     """A push whose build runs the command, for the time of the block and until it is refused; what was said."""
     hatch = f"[hatch.build]\nreason = 'bench'\ncommand = '''{command}'''\n"
     repo = house.repo(name, folder, {**small("noisy"), "wend.toml": hatch})
