@@ -14,9 +14,15 @@ from pathlib import Path
 
 from measure import line, quantile, verdict
 
+from tests.trial_world import evidence, on_trial, traffic, trial
 from tests.web_world import World, live_app, world
 
-PAGES = ("/", "/apps/hello", "/apps/hello/deploys/hello1", "/apps/hello/logs", "/paths", "/paths/python-web", "/ledger")
+PAGES = (
+    *("/", "/apps/hello", "/apps/going", "/apps/going/deploys/going2", "/apps/hello/deploys/hello1"),
+    *("/apps/hello/previews", "/apps/hello/jobs", "/apps/hello/resources", "/apps/hello/logs", "/numbers"),
+    *("/paths", "/paths/python-web", "/ledger"),
+)
+VERDICTS = 200  # told so far of the canary
 TIMES = 100
 MOST_MS = 60.0
 
@@ -44,6 +50,11 @@ def main() -> int:
             for number in range(apps - 1):
                 live_app(there, f"service-{number}")
             live_app(there)
+            id = on_trial(there, "going")
+            for number in range(VERDICTS):
+                said = {"verdict": "wait", "why": f"after {number} looks", "evidence": evidence()}
+                trial(there, "going", id, "canary_judged", mode="canary", **said)
+            traffic(there, "hello", "going")
             cookie = there.sign_in()
             slowest = 0.0
             for path in PAGES:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.house import House, Repo, until
+from tests.trial_world import evidence, on_trial, rolled_back, traffic, trial
 from tests.web_world import began, live_app, world
 
 CHROMIUM = next(
@@ -129,4 +130,48 @@ def test_a_deploy_moves_while_you_look(browser: Any, tmp_path: Path) -> None:
         page.get_by_role("heading", name="it broke <b>").wait_for()
         page.get_by_label("Its last lines").wait_for()
         page.context.close()
+    assert errors == []
+
+
+def test_a_canary_moves_while_you_look_and_a_button_goes_by_keyboard(browser: Any, tmp_path: Path) -> None:
+    errors: list[str] = []
+    with world(tmp_path / "home") as there:
+        id = on_trial(there, "shop", verdict="wait", why="nothing yet", evidence=evidence())
+        page = opened_page(browser, errors)
+        page.goto(there.ask("POST", "/api/signin", {"next": f"/apps/shop/deploys/{id}"}).json["url"])
+        page.get_by_role("heading", name="Going on").wait_for()
+        trial(there, "shop", id, "canary_stepped", mode="canary", step=2, weight=50, state="paused",
+              verdict="cannot tell", why="too <few>", evidence=evidence(needs=90))  # fmt: skip
+        page.get_by_role("heading", name="Cannot tell: held at 50 %, it needs about 90 more requests").wait_for()
+        press_until(page, "Roll back")
+        page.keyboard.press("Enter")
+        page.get_by_role("heading", name="Taken back by hand").wait_for()
+        page.context.close()
+    assert errors == []
+
+
+def test_no_page_is_wider_than_a_phone(browser: Any, tmp_path: Path) -> None:
+    errors: list[str] = []
+    long = "a-word-without-end-" * 12
+    with world(tmp_path / "home") as there:
+        live_app(there)
+        on_trial(there, "shop", verdict="wait", why=long, evidence=evidence(needs=90))
+        rolled_back(there, "back", on_trial(there, "back"), long)
+        traffic(there, "shop", "back")
+        now = int(time.time() * 1e6)
+        there.say("app_created", "b--shop", branch=long, parent="shop", of_branch=long, expires_at=now * 2)
+        there.say("job_started", "shop", run="j1", job=long, due_at=now, release=1, cause="schedule")
+        there.say("resource_created", "shop", name=long, type="redis", about={}, hash="h", version=1)
+        there.say("resource_trashed", "shop", trash="t", name=long, type="redis", about={}, version=1, until=now * 2)
+        there.say("autoscaled", "shop", process="web", before=1, after=2, why=long)
+        beside = [f"/apps/{app}/{page}" for app in ("shop", "hello") for page in ("previews", "jobs", "resources")]
+        trials = ["/apps/shop/deploys/shop2", "/apps/back/deploys/back2", "/apps/shop", "/apps/back", "/apps/hello"]
+        for script, width in ((True, 390), (False, 390), (True, 320)):
+            page = opened_page(browser, errors, java_script_enabled=script, viewport={"width": width, "height": 800})
+            page.goto(there.ask("POST", "/api/signin", {}).json["url"])
+            for path in (*beside, *trials, "/numbers", "/"):
+                page.goto(f"http://127.0.0.1:{there.port}{path}")
+                wide = page.evaluate("document.documentElement.scrollWidth")
+                assert wide <= width, (path, wide)
+            page.context.close()
     assert errors == []

@@ -25,7 +25,7 @@ NUMBERS: dict[str, tuple[str, str]] = {
     "p95": ("p95", "95 of 100 answers took at most so long."),
     "p99": ("p99", "99 of 100 answers took at most so long."),
     "interval": (
-        "from … to …",
+        "Interval: a–b",
         "What was counted is a sample. The true value lies between the two numbers 19 times out of 20: for shares "
         "the score interval of Wilson (1927), for quantiles that of the order statistics. The more requests (n), "
         "the closer they are.",
