@@ -77,7 +77,7 @@ def test_a_running_canary_is_shown_and_never_begun_again(api: FakeApi, wend: Run
     assert code == 0 and [what for what, _, _ in api.asked] == ["GET /api/apps/hello/canary"]
     assert "share\t25 % of the requests, step 2 of 3 (5 → [25] → 50 → 100)\n" in out
     assert "since\t18 s in this step\n" in out and "why\tno difference in 310 requests\n" in out
-    assert "v7 live\t1,240\t0.403% (0.17 to 0.94)\t12 ms (11.8 to 12.3)\t48 ms (44 to 53)\t210 ms (150 to 320)" in out
+    assert "v7 live\t1,240\t0.40% (0.17 to 0.94)\t12 ms (11.8 to 12.3)\t48 ms (44 to 53)\t210 ms (150 to 320)" in out
     assert "wend promote hello" in out and "wend abort hello" in out
 
 
@@ -208,7 +208,7 @@ def test_status_shows_each_release(api: FakeApi, wend: Run) -> None:
     assert code == 0 and "scale web\t2 by load, 0 to 4\n" in out
     assert "canary\tv8 has 25 % of the requests: Going on" in out
     assert "rolled back\tv6, 2023-11-14T22:13:20Z: 3 % errors instead of 0.4 %\n" in out
-    assert "\nv7 live\t75 %\t15.5\t930\t0.403% (0.17 to 0.94)\t" in out and "\t0\t64M\t0.12\n" in out
+    assert "\nv7 live\t75 %\t15.5\t930\t0.40% (0.17 to 0.94)\t" in out and "\t0\t64M\t0.12\n" in out
     assert "\nv8 canary\t25 %\t15.5\t930\t-\t" in out
 
 

@@ -68,7 +68,9 @@ def tell(said: dict[str, Any]) -> None:
     if said["untried"]:
         show.note(f"next: `wend canary {name} --release {said['untried']}` tries release {said['untried']} now")
     else:
-        show.note("next: `git push -o canary` sends the next push out in steps")
+        again = [one["release"] for one in said["past"][:1] if one["state"] in ("rolled back", "aborted")]
+        hint = f"; `wend canary {name} --release {again[0]}` tries release {again[0]} again" if again else ""
+        show.note(f"next: `git push -o canary` sends the next push out in steps{hint}")
 
 
 def card(row: dict[str, Any]) -> None:

@@ -16,8 +16,8 @@ def span(seconds: float) -> str:
 
 
 def digits(value: float) -> str:
-    """Three digits, never an exponent."""
-    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+    """Three digits at most, two of them behind the point."""
+    return f"{value:.{0 if value >= 100 else 1 if value >= 10 else 2}f}".removesuffix(".00").removesuffix(".0")
 
 
 def measure(key: str, value: Any) -> str:
