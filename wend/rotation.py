@@ -37,7 +37,7 @@ def rotate(ctx: Context, name: str, resource: str, say: Say) -> None:
             canary = rollout.under_way(canaries.running(db, name))
         type = load(ctx.config, one.type)
         if not type.secret:
-            raise Refused(f"{resource} is a {one.type}, which has no credentials", f"wend resources -a {name}")
+            raise Refused(f"{resource} is a {one.type}, which has no credentials", f"wend resources {name}")
         if canary:
             hint = f"end it first: wend promote {name}, or wend abort {name}"
             raise Conflict(f"release {canary.release} is a canary, and uses {resource} too", hint)

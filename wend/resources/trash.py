@@ -60,7 +60,7 @@ def remove(ctx: Context, app: str, name: str, confirm: str, say: Callable[[str],
             one = kept(stored.kept(db, app), name)
             live = None if found.live is None else questions.release(db, app, found.live)
         if confirm != name:
-            raise Refused(f"to remove {name}, confirm with its name", f"wend resources remove {name} --confirm {name}")
+            raise Refused(f"to remove {name}, confirm with its name", f"wend resources remove {app} {name} --confirm {name}")
         if live and name in live.declared.resources:
             hint = f"take [resources.{name}] out of wend.toml and push first"
             raise Conflict(f"release {live.number}, which is live, uses {name}", hint)
@@ -89,7 +89,7 @@ def restore(ctx: Context, trash: str, app: str, name: str | None, say: Callable[
             raise NotFound(f"there is no {trash[:60]!r} in the trash", "`wend resources trash` lists it")
         name = name or one.name
         if name in taken:
-            raise Conflict(f"{app} has a resource {name} already", "restore it under another name: --as NAME")
+            raise Conflict(f"{app} has a resource {name} already", "restore it under another name: --name NAME")
         type = load(ctx.config, one.type)
         type.alive(one.about)
         password, version = credentials.new() if type.secret else "", one.version + 1
