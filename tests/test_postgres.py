@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
+import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -74,8 +75,8 @@ def test_two_logins_take_turns_and_what_they_make_belongs_to_the_owner(own: Post
 def test_nobody_reaches_the_database_of_another(own: Postgres) -> None:
     mine, other = own.create("hello_mine", "one"), own.create("hello_other", "two")
     for database in ("hello_other", "postgres"):
-        url = url_of(own, mine, "one").replace("/hello_mine", f"/{database}")
-        with pytest.raises(psycopg.OperationalError, match="permission denied for database|no privilege|denied"):
+        url = url_of(own, mine, "one").rpartition("/")[0] + f"/{database}"
+        with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
             psycopg.connect(url, connect_timeout=5)
     with psycopg.connect(url_of(own, mine, "one")) as db, pytest.raises(psycopg.errors.InsufficientPrivilege):
         db.execute("RESET ROLE")
@@ -126,15 +127,11 @@ def test_what_is_wrong_with_a_named_server_is_said_without_its_password(own: Pos
 
 def test_our_server_comes_back_when_it_is_killed(own: Postgres) -> None:
     (status,) = server.yard(own.home).status("postgres")
-    subprocess.run(["kill", "-9", str(shim_child(status.pid))], check=True)
+    assert status.pid
+    os.kill(status.pid, signal.SIGKILL)
     until(lambda: server.yard(own.home).status("postgres")[0].restarts > status.restarts, what="it was restarted")
     own.alive(None)
     assert server.yard(own.home).status("postgres")[0].port == status.port
-
-
-def shim_child(pid: int | None) -> int:
-    assert pid
-    return pid
 
 
 class Load:
@@ -216,4 +213,4 @@ def test_a_push_while_the_server_is_away_fails_with_its_name_and_the_app_runs_on
     house.up()
     taken, said = repo.push()
     assert taken, said
-    assert house.get("pg-b", "/env/DB_URL")[1].startswith("postgresql://pg_b_db_")
+    assert house.get("pg-b", "/env/DB_URL")[1].startswith("postgresql://app_pg_b_db_")

@@ -30,7 +30,7 @@ def test_old_and_new_passwords_hold_side_by_side_until_it_is_settled(tmp_path: P
         assert [works(kind, word) for word in ("one", "two")] == [False, True]
         kind.ask("hello_cache", ["SET", "word", "kept"])
         kind.shut(about)
-        with pytest.raises(Down, match="no answer from redis at 127.0.0.1"):
+        with pytest.raises(Down, match="no answer from redis at"):
             kind.size(about)
         kind.admit(about, "three")
         assert works(kind, "three") and kind.ask("hello_cache", ["GET", "word"]) == ["kept"]
@@ -53,7 +53,7 @@ def test_an_app_keeps_words_in_its_cache_and_cannot_change_the_server(house: Hou
     pushed(house, "re-a", tmp_path / "a", cache_app())
     assert house.get("re-a", "/env/REDIS_URL") == house.get("re-a", "/env/CACHE_URL")
     assert house.get("re-a", "/write")[0] == 200
-    for words in ("CONFIG%20SET%20dir%20/tmp", "ACL%20LIST", "SHUTDOWN", "DEBUG%20SEGFAULT"):
+    for words in ("CONFIG%20SET%20dir%20/tmp", "ACL%20LIST", "SHUTDOWN", "MONITOR"):
         assert "NOPERM" in house.get("re-a", f"/{words}")[1]
     first = house.get("re-a", "/env/REDIS_URL")
     lines, last = house.change("/api/apps/re-a/resources/cache/rotate", {})

@@ -36,7 +36,7 @@ def test_names_that_clash_or_change_their_type_are_refused() -> None:
     with pytest.raises(Invalid, match="same variables"):
         resources.check(both, {})
     was = Kept("hello", "db", "redis", {}, None, 1, 0, None)
-    with pytest.raises(Conflict, match="is a redis, and wend.toml says postgres"):
+    with pytest.raises(Conflict, match="is a redis, and wend"):
         resources.check({"db": Resource("db", "postgres")}, {"db": was})
 
 

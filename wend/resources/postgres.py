@@ -101,13 +101,20 @@ class Postgres:
     def make(self, server: Server) -> None:
         """Elsewhere first: a folder that was left half made is not taken for a whole one."""
         words = "-U wend --pwfile=/tmp/word -A scram-sha-256 -E UTF8 --locale=C.UTF-8"
-        steps = ('printf %s "$WORD" > /tmp/word', "rm -rf /data/new", f"{program('initdb')} -D /data/new {words}")
-        server.once(" && ".join((*steps, "mv /data/new /data/db")), {"WORD": secrets.derived(self.home, "postgres")})
+        closed = "REVOKE CONNECT ON DATABASE postgres, template1 FROM PUBLIC"
+        steps = (
+            'printf %s "$WORD" > /tmp/word',
+            "rm -rf /data/new",
+            f"{program('initdb')} -D /data/new {words}",
+            f"echo '{closed}' | {program('postgres')} --single -D /data/new postgres",
+            "mv /data/new /data/db",
+        )
+        server.once(" && ".join(steps), {"WORD": secrets.derived(self.home, "postgres")})
 
     # ------------------------------------------------------------------------------------------ one database
 
     def create(self, id: str, password: str) -> About:
-        admin = self.admin()
+        admin, id = self.admin(), f"app_{id}" if id.startswith("pg_") else id  # PostgreSQL keeps pg_ for itself
         about = {"server": admin.name, "database": id, "login": f"{id}_a"}
         with connected(admin) as db:
             run(db, "CREATE ROLE {} NOLOGIN", id)
@@ -214,8 +221,8 @@ def connected(admin: Admin) -> Generator[Connection[Any]]:
         raise Down(words, f"ALTER ROLE {admin.options['user']} CREATEDB CREATEROLE") from None
     except psycopg.errors.DuplicateObject as error:
         raise Conflict(f"postgres at {admin.address}: {error.diag.message_primary}", "try again") from None
-    except psycopg.OperationalError as error:
-        raise Down(f"postgres at {admin.address} went away: {str(error).strip()[:300]}", "try again") from None
+    except psycopg.Error as error:
+        raise Down(f"postgres at {admin.address} failed: {str(error).strip()[:300]}", "try again") from None
 
 
 def answers(admin: Admin) -> bool:
