@@ -31,5 +31,7 @@ def opened(ctx: Context, one: Kept) -> str:
         return ""
     body = ctx.ledger.text(one.hash)
     if body is None:
-        raise Down(f"the password of {one.app}'s resource {one.name} was erased", f"wend resources rotate {one.app} {one.name}")
+        raise Down(
+            f"the password of {one.app}'s resource {one.name} was erased", f"wend resources rotate {one.app} {one.name}"
+        )
     return secrets.unseal(secrets.key(ctx.config.home), one.app, f"resource {one.name}", one.version, body)

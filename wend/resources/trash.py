@@ -60,7 +60,9 @@ def remove(ctx: Context, app: str, name: str, confirm: str, say: Callable[[str],
             one = kept(stored.kept(db, app), name)
             live = None if found.live is None else questions.release(db, app, found.live)
         if confirm != name:
-            raise Refused(f"to remove {name}, confirm with its name", f"wend resources remove {app} {name} --confirm {name}")
+            raise Refused(
+                f"to remove {name}, confirm with its name", f"wend resources remove {app} {name} --confirm {name}"
+            )
         if live and name in live.declared.resources:
             hint = f"take [resources.{name}] out of wend.toml and push first"
             raise Conflict(f"release {live.number}, which is live, uses {name}", hint)
