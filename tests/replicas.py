@@ -72,7 +72,7 @@ def wait(true: Callable[[], object], told: Callable[[], object] = lambda: "", se
 def answers(port: int | None, path: str = "/") -> str:
     """What is served there; empty while nothing answers."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=2) as reply:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as reply:
             return str(reply.read().decode())
     except OSError:
         return ""
