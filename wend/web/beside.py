@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
-from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
-
-from cronsim import CronSim
 
 from wend import rollout, trial
 from wend.context import Context
-from wend.declared import Cron
 from wend.errors import WendError
 from wend.state import canaries, questions
 from wend.state import jobs as job_runs
 from wend.state import resources as stored
 from wend.state.canaries import Canary
 from wend.state.questions import App, Release
-from wend.web import judged
+from wend.web import holding, judged
 
 Found = dict[str, Any]
-HISTORY = 400  # events of an app's canaries that are looked through
+HISTORY = 200  # events of an app's canaries that are looked through
 
 
 def live_of(ctx: Context, name: str) -> tuple[App, Release | None]:
@@ -106,18 +100,9 @@ def previews(ctx: Context, name: str) -> Found:
 
 def jobs(ctx: Context, name: str) -> Found:
     """The live release's jobs and the newest runs of all there ever were."""
-    _, live = live_of(ctx, name)
+    found = holding.jobs(ctx, name)
     with ctx.ledger.query() as db:
-        runs = job_runs.runs(db, name)
-    last = {run["job"]: run for run in reversed(runs)}
-    crons = live.declared.crons.values() if live else ()
-    found = [asdict(one) | {"last": last.get(one.name), "next_at": due(one)} for one in crons]
-    return {"app": name, "jobs": found, "runs": runs}
-
-
-def due(job: Cron) -> int:
-    """When it runs next, in Unix microseconds."""
-    return int(next(CronSim(job.schedule, datetime.now(ZoneInfo(job.timezone)))).timestamp() * 1e6)
+        return {"app": name, "jobs": found, "runs": job_runs.runs(db, name)}
 
 
 def resources(ctx: Context, name: str) -> Found:

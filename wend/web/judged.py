@@ -30,6 +30,7 @@ OVER = {
     "superseded": ("none", "Over: something newer took its place"),
     "kept": ("good", "Kept: nothing spoke against release {release}"),
 }
+FOR = "as good"  # the one test whose evidence speaks for the release
 WHEN_UNSURE = {
     "pause": "If nobody can tell by then, it is held and waits for you.",
     "promote": "If nobody can tell by then, it goes live, as wend.toml says.",
@@ -139,11 +140,12 @@ def table(numbers: Mapping[str, Any]) -> list[Found]:
 
 def tests(given: Mapping[str, Any]) -> list[Found]:
     """Each test's evidence against the threshold at which it decides. `share` of the way there, 0 to 1: on a scale of
-    factors, since evidence multiplies."""
+    factors, since evidence multiplies. `against`: whether it speaks against the release."""
     found: list[Found] = []
     for name, test in given.items():
         evidence, threshold = (float(test[key]) for key in ("evidence", "threshold"))
-        found.append({"name": name, "evidence": evidence, "threshold": threshold, "share": way(evidence, threshold)})
+        about = {"name": name, "evidence": evidence, "threshold": threshold, "against": name != FOR}
+        found.append(about | {"share": way(evidence, threshold)})
     return found
 
 

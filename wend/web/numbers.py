@@ -45,8 +45,9 @@ NUMBERS: dict[str, tuple[str, str]] = {
     ),
     "evidence": (
         "Evidence",
-        "How much more likely what was seen is if the new release is worse than if it is not. At the threshold the "
-        "judge is sure enough to act. It may look after every request without being fooled by looking often.",
+        "How many times more likely what was seen is, if the release is worse (for it: as good), than if it is not. At "
+        " the threshold the judge is sure enough to act. It may look after every request without being fooled by "
+        "looking often.",
     ),
     "needs": (
         "Requests still missing",

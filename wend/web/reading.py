@@ -217,7 +217,7 @@ def events(
     newest: bool = False,
 ) -> list[Found]:
     """Events of the ledger in order."""
-    return [asdict(one) for one in ctx.ledger.read(after, kinds, app, limit, newest)]
+    return [dict(vars(one)) for one in ctx.ledger.read(after, kinds, app, limit, newest)]
 
 
 def tokens(ctx: Context) -> list[Found]:

@@ -190,10 +190,11 @@ def bars(steps: list[dict[str, Any]], deploy: dict[str, Any], clock: Callable[[]
     shown: list[Bar] = [{**step, "state": "reached"} for step in steps if step["ms"] or step["step"] != "done"]
     if deploy["state"] in ("failed", "running"):
         on_trial = deploy["step"] == "canary"
-        since = steps[-1]["at"] if steps else deploy["started_at"]
-        ms = max(0.0, ((deploy["ended_at"] or clock() * 1e6) - since) / 1000)
+        before = steps[-1]["at"] if steps else deploy["started_at"]
+        ms = max(0.0, ((deploy["ended_at"] or clock() * 1e6) - before) / 1000)
         step = "judged" if on_trial else after(deploy["step"])
-        shown.append({"step": step, "ms": ms, "detail": deploy["message"] or ("the judge looks on" if on_trial else "under way"), "state": deploy["state"]})
+        detail = deploy["message"] or ("the judge looks on" if on_trial else "under way")
+        shown.append({"step": step, "ms": ms, "detail": detail, "state": deploy["state"]})
     return placed(shown)
 
 
