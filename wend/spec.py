@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from typing import Any, cast
 
 from wend import declared
 from wend.declared import Declared, Scaling
@@ -111,9 +111,9 @@ def load(text: str | bytes) -> dict[str, Any]:
 def process(name: str, table: Mapping[str, Any]) -> Process:
     if not PROCESS.fullmatch(name):
         raise Invalid(f"wend.toml: process name {name!r} must be lower-case letters, digits, - or _, at most 30")
-    said = table.get("replicas")
+    said: Any = table.get("replicas")
     scaling = declared.scaling(name, said) if isinstance(said, dict) else None
-    replicas: Any = None if scaling else said
+    replicas: Any = None if scaling is not None else cast("Any", said)
     if replicas is not None and not (isinstance(replicas, int) and 0 <= replicas <= 100):
         raise Invalid(f"wend.toml: process.{name}.replicas = {replicas!r} must be a whole number from 0 to 100")
     return Process(
