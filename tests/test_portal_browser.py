@@ -175,3 +175,21 @@ def test_no_page_is_wider_than_a_phone(browser: Any, tmp_path: Path) -> None:
                 assert wide <= width, (path, wide)
             page.context.close()
     assert errors == []
+
+
+def test_a_canary_in_two_clicks_and_promoted_in_two(browser: Any, platform: House, two_releases: Repo) -> None:
+    errors: list[str] = []
+    there = platform.api("GET", "/api/apps/browsed")[1]
+    number = 3 - there["live"] if there["live"] in (1, 2) else 1
+    page = opened_page(browser, errors)
+    page.goto(platform.api("POST", "/api/signin", {"next": "/apps/browsed"})[1]["url"])
+    page.get_by_role("row").filter(has=page.get_by_role("rowheader", name=str(number), exact=True)).get_by_role(
+        "link", name=str(number), exact=True
+    ).click()
+    page.get_by_role("button", name="Canary").click()
+    page.get_by_text("canary at 5 %").wait_for()
+    page.get_by_role("button", name="Promote").click()
+    page.get_by_role("heading", name=f"Promoted: release {number} gets every request").wait_for()
+    until(lambda: platform.api("GET", "/api/apps/browsed")[1]["live"] == number, what="the promoted release")
+    page.context.close()
+    assert errors == []

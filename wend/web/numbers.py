@@ -46,7 +46,7 @@ NUMBERS: dict[str, tuple[str, str]] = {
     "evidence": (
         "Evidence",
         "How many times more likely what was seen is, if the release is worse (for it: as good), than if it is not. At "
-        " the threshold the judge is sure enough to act. It may look after every request without being fooled by "
+        "the threshold the judge is sure enough to act. It may look after every request without being fooled by "
         "looking often.",
     ),
     "needs": (
