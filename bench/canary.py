@@ -216,7 +216,7 @@ def many(name: str, world: World, seed: int, runs: int) -> list[Outcome]:
 def share(hits: int, n: int) -> str:
     found = wilson(hits, n)
     assert found
-    return f"{100 * found.value:.3g} % of {n} ({100 * found.low:.2g}–{100 * found.high:.2g})"
+    return f"{100 * found.value:.3g} % of {n} ({100 * found.low:.3g}–{100 * found.high:.3g})"
 
 
 def row(found: list[Outcome]) -> str:
