@@ -5,8 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 import random
-import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -14,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.house import House, small, until
-from tests.loads import Lane
+from tests.load import Load
 from wend.declared import Scaling
 from wend.route import Traffic
 from wend.route.meter import Reading
@@ -143,41 +141,27 @@ def test_it_sleeps_wakes_and_survives_the_platform(house: House, tmp_path: Path)
 
 def test_counts_change_under_load_without_a_failed_request(house: House, tmp_path: Path) -> None:
     assert house.repo("one", tmp_path / "one", files("min = 0, max = 3, idle = 2")).push()[0]
-    ended = threading.Event()
-    lanes = [Lane(house, "one", 8 / 200, ended) for _ in range(8)]
-    for count in (3, 1, 2, 1):
-        _, last = house.change("/api/apps/one/scale", {"counts": {"web": count}})
-        assert "done" in last, last
-        until(lambda count=count: phases(house) == ["up"] * count, 20)
-        time.sleep(0.3)
-    ended.set()
-    for lane in lanes:
-        lane.join()
-    assert sum(len(lane.took) for lane in lanes) > 300
-    assert [dict(lane.failed) for lane in lanes] == [{}] * 8
+    with Load(house, "one", rate=200, hands=8) as load:
+        for count in (3, 1, 2, 1):
+            _, last = house.change("/api/apps/one/scale", {"counts": {"web": count}})
+            assert "done" in last, last
+            until(lambda count=count: phases(house) == ["up"] * count, 20)
+            mark = load.count()
+            until(lambda mark=mark: load.count() > mark + 60, 20)
+    assert load.failed == {}
     _, last = house.change("/api/apps/one/scale", {"counts": {"web": None}})
     assert "done" in last, last
     until(lambda: phases(house) == ["asleep"], 30)
-    ended.clear()
-    lanes = [Lane(house, "one", 8 / 200, ended) for _ in range(8)]  # eight first requests at once
-    until(lambda: all(len(lane.took) > 5 for lane in lanes), 20)
-    ended.set()
-    for lane in lanes:
-        lane.join()
-    assert [dict(lane.failed) for lane in lanes] == [{}] * 8
+    with Load(house, "one", rate=200, hands=8) as load:  # eight first requests at once
+        until(lambda: load.count() > 50, 20)
+    assert load.failed == {}
 
 
 def test_load_brings_replicas(house: House, tmp_path: Path) -> None:
     assert house.repo("one", tmp_path / "one", files("min = 1, max = 3, target = 2")).push()[0]
-    ended = threading.Event()
-    lanes = [Lane(house, "one", 0.01, ended, path="/slow=0.2") for _ in range(6)]
-    try:
+    with Load(house, "one", rate=600, path="/slow=0.2", hands=6) as load:
         until(lambda: phases(house) == ["up"] * 3, 30)
-    finally:
-        ended.set()
-    for lane in lanes:
-        lane.join()
-    assert [dict(lane.failed) for lane in lanes] == [{}] * 6
+    assert load.failed == {}
     assert history(house)[0][1] == 3
 
 
