@@ -164,12 +164,12 @@ def test_destroy_wants_the_name_and_leaves_nothing(app: tuple[House, Repo, str])
     assert house.get(name) == (200, "one")
 
 
-def test_only_the_apps_branch_deploys(app: tuple[House, Repo, str]) -> None:
+def test_only_the_apps_branch_goes_live(app: tuple[House, Repo, str]) -> None:
     house, repo, name = app
     repo.git("checkout", "-q", "-b", "idea")
     repo.change(app_py=SERVER.format(word="idea"))
     taken, said = repo.push("idea")
-    assert taken and "kept, not deployed" in said
+    assert taken and f"preview http://idea--{name}" in said
     assert house.get(name) == (200, "one")
     status, _ = house.api("POST", f"/api/apps/{name}/branch", {"branch": "idea"})
     assert status == 200

@@ -190,11 +190,11 @@ def test_the_second_version_of_control_groups(tmp_path: Path, monkeypatch: pytes
 
     monkeypatch.setattr(limits, "MOUNT", str(tmp_path))
     monkeypatch.setattr(limits, "made", made)
-    group = limits.second(Job({"group": "wend-x", "memory": 2**26, "pids": 40, "cpu": 0.5}), "/")
+    group = limits.second(Job({"group": "wend-x", "memory": 2**26, "pids": 40, "cpu": 0.5, "share": 25}), "/")
     wrote = {path.name: path.read_text() for path in (tmp_path / "wend-x").iterdir()}
     assert wrote == {
         "cgroup.controllers": "cpu memory pids io\n", "memory.max": "67108864", "memory.swap.max": "0",
-        "memory.oom.group": "1", "pids.max": "40", "cpu.max": "50000 100000",
+        "memory.oom.group": "1", "pids.max": "40", "cpu.max": "50000 100000", "cpu.weight": "25",
     }  # fmt: skip
     (tmp_path / "wend-x/memory.events").write_text("low 0\noom 3\noom_kill 2\n")
     (tmp_path / "wend-x/memory.stat").write_text("anon 4096\nfile 1\n")

@@ -4,7 +4,7 @@ and route them."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from wend import build, resources, secrets
@@ -35,7 +35,7 @@ class Outfit:
     @property
     def values(self) -> list[str]:
         """What must never be shown."""
-        return [self.env[name] for name in self.secrets]
+        return [*(self.env[name] for name in self.secrets), *self.granted.hidden]
 
 
 # ---------------------------------------------------------------------------------------------- pure
@@ -84,21 +84,27 @@ def replicas(release: Release, outfit: Outfit, scale: Mapping[str, int]) -> list
 
 
 def renumber(want: Iterable[Replica], have: Iterable[Status]) -> list[Replica]:
-    """The same replicas, but none with the number of one that is lost or stopping: its process may
-    still serve under that name, so the replacement needs another."""
-    lost = {status.id for status in have if status.phase in ("lost", "stopping")}
-    taken = {status.id for status in have} | {replica.id for replica in want}
-    return [fresh(replica, taken) if replica.id in lost else replica for replica in want]
+    """As many replicas of each process, by the numbers of those that are there; what is missing gets numbers that
+    nobody has: a process that is lost or stopping may still serve under its own."""
+    there = sorted(have, key=lambda status: status.index)
+    staying = [status for status in there if status.phase not in ("lost", "stopping", "exited")]
+    gone = {status.id for status in there if status not in staying}
+    found: list[Replica] = []
+    for replica in want:
+        same = (replica.release, replica.process)
+        status = next((one for one in staying if (one.release, one.process) == same), None)
+        if status:
+            staying.remove(status)
+        taken = gone | {one.id for one in found} | {one.id for one in there}
+        found.append(replace(replica, index=status.index) if status else fresh(replica, taken))
+    return found
 
 
 def fresh(replica: Replica, taken: set[str]) -> Replica:
-    index = replica.index
-    while True:
-        index += 1
-        candidate = Replica(replica.app, replica.release, replica.process, index, replica.box)
-        if candidate.id not in taken:
-            taken.add(candidate.id)
-            return candidate
+    """The replica with the first number from its own on that nobody has."""
+    while replica.id in taken:
+        replica = replace(replica, index=replica.index + 1)
+    return replica
 
 
 def endpoints(have: Iterable[Status], release: int) -> tuple[tuple[str, int], ...]:
