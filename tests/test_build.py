@@ -309,7 +309,7 @@ def test_two_builds_of_the_same_at_once_install_once(tmp_path):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(180)
     assert len(made) == 4 and made.count(made[0]) == 4
     assert sum(line.endswith("installing") for line in said) == 1
 
