@@ -9,11 +9,12 @@ from pathlib import Path
 from tests.house import SERVER, House, until
 from wend.declared import Declared
 from wend.retention import heaviest, needed_now, overdue
+from wend.runs import Run
 from wend.state.canaries import Canary
 from wend.state.questions import App, Release
 
 APP = App("a", "main", None, 0, "ada", live=5, previous=2, live_at=0)
-NEEDED = needed_now([APP], [])
+NEEDED = needed_now([APP], [], [])
 
 
 def release(number: int, app: str = "a", retired: int | None = None) -> Release:
@@ -49,10 +50,15 @@ def test_by_count_retired_ones_do_not_count() -> None:
 
 def test_a_canary_stays_however_old_it_is() -> None:
     row = Canary("d", "canary", "a", 3, 5, {}, "ada", 0, 5, "paused", "wait", "", {}, 0, 0, None)
-    needed = needed_now([APP], [row])
+    needed = needed_now([APP], [row], [])
     assert [one.number for one in overdue([release(number) for number in range(1, 8)], 2, needed)] == [4, 1]
     sizes = {f"a{number}": 100 for number in range(1, 6)}
     assert [one.number for one in heaviest([release(number) for number in range(1, 6)], sizes, 0, needed)] == [1, 4]
+
+
+def test_a_release_that_a_job_still_runs_in_stays() -> None:
+    needed = needed_now([APP], [], [Run("r1", "a", "nightly", release=1), Run("r2", "a")])
+    assert [one.number for one in overdue([release(number) for number in range(1, 8)], 2, needed)] == [4, 3]
 
 
 def test_by_bytes_the_oldest_go_until_it_fits() -> None:

@@ -84,7 +84,7 @@ def run(ctx: Context, name: str, command: str, say: Say, cancel: threading.Event
     box = fleet.box(release, command, settings, outfit, port=False)
     box = replace(box, limits=replace(box.limits, seconds=RUN_SECONDS, share=fleet.BESIDE))
     ended = "the platform failed"
-    this = ctx.runs.begin(Run(id, name, cancel=cancel))
+    this = ctx.runs.begin(Run(id, name, cancel=cancel, release=release.number))
     try:
         done = run_box(box, outfit.env, lambda line: say(secrets.redact(line, hidden)), cancel, home=ctx.config.home)
         ended = this.why or str(done.exit)
@@ -93,6 +93,17 @@ def run(ctx: Context, name: str, command: str, say: Say, cancel: threading.Event
         ctx.runs.over(this)
         over = {"run": id, "ended": ended, "ms": round((time.monotonic() - began) * 1000)}
         ctx.ledger.append([Fact("run_finished", f"app/{name}", over, actor=ctx.actor.name, app=name)])
+
+
+def close_cut_off(ctx: Context) -> None:
+    """Record the end of the one-off commands that went with an earlier control plane. To be called before any of this
+    one's begins."""
+    now = time.time_ns() // 1000
+    with ctx.ledger.query() as db:
+        begun = questions.open_runs(db)
+    for row in begun:
+        over = {"run": row["id"], "ended": "the platform stopped", "ms": max(0, (now - row["started_at"]) // 1000)}
+        ctx.ledger.append([Fact("run_finished", f"app/{row['app']}", over, actor=ctx.actor.name, app=row["app"])])
 
 
 def logs(ctx: Context, name: str, lines: int, follow: bool, process: str | None = None) -> Iterator[Line]:
@@ -142,8 +153,9 @@ def destroy(ctx: Context, name: str, confirm: str, why: str = "on request") -> N
         ctx.ledger.append([*resources.trashing(ctx, name), gone])
         resources.closing(ctx, name)
         ctx.ledger.erase([hash for _, _, hash in sealed], ctx.actor.name)
-        if app.parent is None:
-            shutil.rmtree(ctx.repos.path(name), ignore_errors=True)
+        # A preview's name rarely comes again, so nobody would ever thin its logs out.
+        rest = ctx.config.home / "logs" / name if app.parent else ctx.repos.path(name)
+        shutil.rmtree(rest, ignore_errors=True)
 
 
 def set_branch(ctx: Context, name: str, branch: str) -> None:

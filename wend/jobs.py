@@ -263,6 +263,7 @@ def perform(ctx: Context, this: Run, task: Task, say: Say) -> str:
     if task.older:
         ctx.runs.end(task.older, f"replaced by the run due at {clock_words(task.due_at)}", ENDING)
     release = live(ctx, task.app)
+    this.release = release.number
     about = {"run": this.id, "job": this.job, "due_at": task.due_at, "cause": task.cause}
     fact(ctx, "job_started", task.app, **about, release=release.number)
     began = time.monotonic()

@@ -14,6 +14,7 @@ import logging
 import re
 import time
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -22,7 +23,7 @@ from wend.build import Artifact
 from wend.context import Context
 from wend.declared import Canary, Scaling
 from wend.deploy import Wish, undone_on_failure
-from wend.errors import Conflict, Refused, WendError
+from wend.errors import Conflict, NotFound, Refused, WendError
 from wend.events import Fact
 from wend.journal import Journal, Say
 from wend.receive import Push
@@ -125,10 +126,11 @@ def moved(ctx: Context, pushed: Push, say: Say) -> None:
 
 def forget(ctx: Context, pushed: Push, say: Say) -> None:
     """Remove the preview of a deleted branch."""
-    preview = find(ctx, pushed.app, pushed.branch)
-    if preview:
-        remove(ctx, preview.name, f"branch {pushed.branch} was deleted")
-        say(f"preview {preview.name} is removed")
+    with ctx.leases.hold(f"{pushed.app}/previews", "prune"):  # the clock may be at it too
+        preview = find(ctx, pushed.app, pushed.branch)
+        if preview:
+            remove(ctx, preview.name, f"branch {pushed.branch} was deleted")
+            say(f"preview {preview.name} is removed")
 
 
 def push(ctx: Context, pushed: Push, say: Say) -> None:
@@ -189,6 +191,8 @@ def check_room(ctx: Context, parent: App, there: list[App]) -> None:
 def deploy(ctx: Context, pushed: Push, live: Release, preview: App, say: Say) -> None:
     """Build the branch and make it the preview's live release. Raises what ended it."""
     with ctx.leases.hold(preview.name, "push", urgent=True) as lease:
+        with ctx.ledger.query() as db:
+            questions.app(db, preview.name)  # it may have been removed while we waited
         now = ctx.repos.ref(pushed.repo, pushed.ref)
         if now != pushed.new:
             raise Conflict(f"somebody pushed {now[:9]} meanwhile", "nothing to do: the newer one goes on")
@@ -253,7 +257,8 @@ def sweep(ctx: Context) -> None:
     with ctx.ledger.query() as db:
         parents = {app.parent for app in questions.apps(db) if app.parent}
     for parent in sorted(parents):
-        prune(ctx, parent, log.info)
+        with suppress(NotFound):  # destroyed meanwhile
+            prune(ctx, parent, log.info)
 
 
 def prune(ctx: Context, name: str, say: Say) -> None:
@@ -269,6 +274,8 @@ def prune(ctx: Context, name: str, say: Say) -> None:
                 if why:
                     remove(ctx, preview.name, why)
                     say(f"preview {preview.name} is removed: {why}")
+            except NotFound:
+                continue  # somebody was quicker
             except Exception:
                 # One preview that cannot be removed must not keep the others; the next look tries again.
                 log.exception("looking at preview %s", preview.name)

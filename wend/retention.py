@@ -12,6 +12,7 @@ from wend import fleet
 from wend.build import store
 from wend.context import Context
 from wend.events import Fact
+from wend.runs import Run
 from wend.state import canaries, questions
 from wend.state.canaries import Canary
 from wend.state.questions import App, Release
@@ -19,10 +20,11 @@ from wend.state.questions import App, Release
 Needed = set[tuple[str, int]]  # (app, release) pairs that stay whatever the limits say
 
 
-def needed_now(apps: Iterable[App], trials: Iterable[Canary]) -> Needed:
-    """The live releases, those before them, and canaries. Pure."""
+def needed_now(apps: Iterable[App], trials: Iterable[Canary], runs: Iterable[Run]) -> Needed:
+    """The live releases, those before them, canaries, and those that a job or a one-off runs in. Pure."""
     served = {(app.name, number) for app in apps for number in (app.live, app.previous) if number is not None}
-    return served | {(row.app, row.release) for row in trials}
+    used = {(run.app, run.release) for run in runs if run.release is not None}
+    return served | used | {(row.app, row.release) for row in trials}
 
 
 def overdue(releases: Iterable[Release], keep: int, needed: Needed) -> list[Release]:
@@ -49,7 +51,7 @@ def sweep(ctx: Context) -> int:
     with ctx.ledger.query() as db:
         apps = questions.apps(db)
         every = {app.name: questions.releases(db, app.name, 1000) for app in apps}
-        served = needed_now(apps, canaries.running(db))
+        served = needed_now(apps, canaries.running(db), ctx.runs.of())
     going = [one for many in every.values() for one in overdue(many, ctx.config.keep_releases, served)]
     left = [one for many in every.values() for one in many if not one.retired_at and one not in going]
     room = fleet.build_room(ctx)

@@ -13,7 +13,8 @@ from wend.errors import Down
 @dataclass(eq=False)
 class Run:
     """One command. `job`: "" for one that a person typed. Setting `cancel` ends it; `why` says for what reason.
-    `number`: from 1, the smallest that no other run of the job has, so that two at a time write two logs."""
+    `number`: from 1, the smallest that no other run of the job has, so that two at a time write two logs. `release`:
+    whose files it runs in, once that is known."""
 
     id: str
     app: str
@@ -21,6 +22,7 @@ class Run:
     cancel: threading.Event = field(default_factory=threading.Event)
     why: str = ""
     number: int = 1
+    release: int | None = None
 
 
 class Runs:

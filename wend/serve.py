@@ -25,7 +25,7 @@ from typing import IO, Any
 
 import uvicorn
 
-from wend import __version__, auth, config, git, previews, reconcile, release, resources
+from wend import __version__, apps, auth, config, git, previews, reconcile, release, resources
 from wend.config import Config
 from wend.context import Actor, Context
 from wend.errors import Conflict, Down, NotFound, Refused, WendError
@@ -144,7 +144,8 @@ def git_door(ctx: Context, hooks: HookServer) -> git.GitDoor:
     def push(pushed: Push, say: Say) -> None:
         acting = replace(ctx, actor=pushed.actor)
         release.push(acting, pushed, say)
-        previews.prune(acting, pushed.app, say)
+        with contextlib.suppress(WendError):  # it is live, whatever comes after; the clock prunes too
+            previews.prune(acting, pushed.app, say)
 
     def moved(pushed: Push, say: Say) -> None:
         previews.moved(replace(ctx, actor=pushed.actor), pushed, say)
@@ -226,6 +227,7 @@ def serve(home: Path, given: Mapping[str, str]) -> None:
             auth.admin_token(ctx)
             resources.wake(ctx)
             reconcile.recover(ctx)
+            apps.close_cut_off(ctx)
             worker = Worker(ctx)
             worker.start()
             run_doors(ctx, hooks, portal, ending)

@@ -187,6 +187,11 @@ def runs(db: Connection, name: str, limit: int = 20) -> list[dict[str, Any]]:
     return [dict(row) for row in db.execute(query).mappings()]
 
 
+def open_runs(db: Connection) -> list[dict[str, Any]]:
+    """The one-off commands of every app that have begun and not ended."""
+    return [dict(row) for row in db.execute(sa.select(RUNS).where(RUNS.c.ended.is_(None))).mappings()]
+
+
 def exits(db: Connection, name: str, limit: int = 20) -> list[dict[str, Any]]:
     """Processes that ended though they should have run, newest first."""
     query = sa.select(EXITS).where(EXITS.c.app == name).order_by(EXITS.c.seq.desc()).limit(limit)
