@@ -1,5 +1,5 @@
 """The story that `./try` tells: a new app from a golden path, live; a second version while requests flow; a broken one
-refused; a rollback. Every sentence is checked; `--once` exits 0 only if all of it held."""
+refused; one that fails only its users taken back by itself; a preview of a branch; a rollback. Every sentence is checked; `--once` exits 0 only if all of it held."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ class Traffic(threading.Thread):
             time.sleep(0.005)
 
 
-def ask(edge: int) -> tuple[int, str]:
+def ask(edge: int, app: str = APP) -> tuple[int, str]:
     connection = http.client.HTTPConnection("127.0.0.1", edge, timeout=20)
     try:
-        connection.request("GET", "/", headers={"Host": f"{APP}.localhost:{edge}"})
+        connection.request("GET", "/", headers={"Host": f"{app}.localhost:{edge}"})
         answer = connection.getresponse()
         return answer.status, answer.read().decode("utf-8", "replace")
     finally:
@@ -177,8 +177,47 @@ def broken_push(tour: Tour) -> None:
     tour.run("git", "reset", "--quiet", "--hard", "HEAD~1", show=False)
 
 
+FAILS = """
+@app.before_request
+def fail():
+    from flask import request
+    return None if request.user_agent.string == "wend-gate" else ("out of order", 500)
+"""
+
+
+def bad_canary(tour: Tour) -> None:
+    tour.head("5. A version that passes its gate and fails its users, as a canary")
+    source = tour.app / "app.py"
+    source.write_text(source.read_text() + FAILS)
+    tour.run("git", "commit", "--quiet", "--all", "--message", "Fails its users", show=False)
+    traffic = [Traffic(tour.edge) for _ in range(4)]
+    began = time.monotonic()
+    code, _ = tour.run("git", "push", "-o", "canary=20", "wend", "main")
+    tour.check(code == 0, "it got a share of the requests")
+    code, _ = tour.run("wend", "canary", APP, "--watch")
+    tour.check(code == 4, f"it was taken back by itself, {time.monotonic() - began:.1f} s after the push began")
+    for one in traffic:
+        one.ended.set()
+    for one in traffic:
+        one.join()
+    failed, asked = sum(len(one.failed) for one in traffic), sum(len(one.took) for one in traffic)
+    tour.check(0 < failed < asked / 4, f"{failed} of {asked} requests failed, and none does now")
+    tour.check(ask(tour.edge)[0] == 200, "the version before answers all of them")
+    tour.run("git", "reset", "--quiet", "--hard", "HEAD~1", show=False)
+
+
+def preview(tour: Tour) -> None:
+    tour.head("6. Another branch, beside the app")
+    tour.run("git", "checkout", "--quiet", "-b", "idea", show=False)
+    change(tour, "# An idea.", "An idea")
+    code, _ = tour.run("git", "push", "wend", "idea")
+    name = f"idea--{APP}"
+    tour.check(code == 0 and ask(tour.edge, name)[0] == 200, f"http://{name}.localhost:{tour.edge} answers 200")
+    tour.run("git", "checkout", "--quiet", "main", show=False)
+
+
 def back(tour: Tour) -> None:
-    tour.head("5. Roll back")
+    tour.head("7. Roll back")
     code, said = tour.run("wend", "rollback", APP)
     tour.check(code == 0 and ask(tour.edge)[0] == 200, f"the first version is back{took(said)}")
     tour.run("wend", "releases", APP)
@@ -211,7 +250,7 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="wend-try-"))
     tour = Tour(folder)
     began = time.monotonic()
-    chapters: list[Callable[[Tour], None]] = [start, first_push, second_push, broken_push, back]
+    chapters: list[Callable[[Tour], None]] = [start, first_push, second_push, broken_push, bad_canary, preview, back]
     try:
         for chapter in chapters:
             chapter(tour)
