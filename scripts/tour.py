@@ -1,5 +1,6 @@
 """The story that `./try` tells: a new app from a golden path, live; a second version while requests flow; a broken one
-refused; one that fails only its users taken back by itself; a preview of a branch; a rollback. Every sentence is checked; `--once` exits 0 only if all of it held."""
+refused; one that fails only its users taken back by itself; a branch beside its app; a rollback. Every sentence is
+checked; `--once` exits 0 only if all of it held."""
 
 from __future__ import annotations
 
