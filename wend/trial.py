@@ -84,11 +84,13 @@ def promote(ctx: Context, name: str, say: Say, why: str = "", evidence: Mapping[
 
 def undo(ctx: Context, row: Canary, why: str, evidence: Mapping[str, Any]) -> None:
     """Go back from a release that went live under watch to the one before it. While that one's processes are kept warm
-    this is a change of the route alone, and waits for nobody: not even for a push that is being built."""
+    this is a change of the route alone, and waits for nobody: not even for a push that is being built. Raises Refused,
+    Sick or Down when that one cannot serve any more."""
     with ctx.ledger.query() as db:
         app, target = questions.app(db, row.app), questions.release(db, row.app, row.stable)
-    if app.live != row.release or target.retired_at:
-        return
+    if app.live != row.release:
+        raise Conflict(f"release {row.release} of {row.app} is live no more", f"wend status {row.app}")
+    release.check_target(app, target)
     summary = f"release {row.release} → {row.stable}, by the judge: {why}"
     warm = bool(fleet.endpoints(ctx.driver.status(row.app), row.stable))
     with nullcontext() if warm else ctx.leases.hold(row.app, "rollback", urgent=True) as lease:

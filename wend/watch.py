@@ -174,9 +174,15 @@ def obey(ctx: Context, seen: Seen, row: Canary, verdict: Verdict) -> None:
 
 
 def end_watch(ctx: Context, seen: Seen, row: Canary, verdict: Verdict) -> None:
-    """A release that is live goes back when it turned out bad, and is left alone when its time is over."""
-    evidence = told(seen, verdict)["evidence"]
+    """A release that is live goes back when it turned out bad, and is left alone when its time is over, or when there
+    is nothing to go back to."""
+    evidence, why = told(seen, verdict)["evidence"], verdict.why
     if verdict.action == "rollback":
-        trial.undo(ctx, row, verdict.why, evidence)
-    elif over(row, seen):
-        ctx.ledger.append([rollout.ended(row, "kept", verdict.why, ctx.actor.name, evidence)])
+        try:
+            trial.undo(ctx, row, why, evidence)
+            return
+        except Conflict:
+            raise
+        except WendError as error:
+            why = f"{why}; it stays, for going back failed: {error.message}"
+    ctx.ledger.append([rollout.ended(row, "kept", why, ctx.actor.name, evidence)])
