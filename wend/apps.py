@@ -17,6 +17,7 @@ from wend.errors import Invalid, NotFound, Refused
 from wend.events import Fact
 from wend.journal import Say, new_id
 from wend.run import Exit, Line, Status
+from wend.run.launch import telling
 from wend.run.oneoff import run as run_box
 from wend.runs import Run
 from wend.state import questions, scaling
@@ -123,7 +124,7 @@ def secret_values(ctx: Context, name: str) -> list[str]:
     for secret, version, hash in versions:
         body = ctx.ledger.text(hash)
         if body is not None:
-            found.append(secrets.unseal(secrets.key(ctx.config.home), name, secret, version, body))
+            found += telling(secrets.unseal(secrets.key(ctx.config.home), name, secret, version, body))
     return found
 
 

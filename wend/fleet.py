@@ -14,6 +14,7 @@ from wend.errors import Down
 from wend.resources import Granted
 from wend.route import Backend, Route
 from wend.run import Box, Limits, Mount, Replica, Status
+from wend.run.launch import telling
 from wend.state.questions import Release
 
 MEMORY = 512 * 2**20
@@ -35,7 +36,7 @@ class Outfit:
     @property
     def values(self) -> list[str]:
         """What must never be shown."""
-        return [*(self.env[name] for name in self.secrets), *self.granted.hidden]
+        return sorted({part for name in self.secrets for part in telling(self.env[name])})
 
 
 # ---------------------------------------------------------------------------------------------- pure

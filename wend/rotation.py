@@ -16,6 +16,7 @@ from wend.events import Fact
 from wend.journal import Say
 from wend.leases import Lease
 from wend.resources import credentials
+from wend.resources.credentials import REPLACES
 from wend.resources.trash import kept
 from wend.resources.type import Type, load
 from wend.run import Step
@@ -24,7 +25,6 @@ from wend.state import resources as stored
 from wend.state.questions import App
 from wend.state.resources import Kept
 
-REPLACES = "replaces"  # in `about` until the old credentials are worth nothing: the hash of their text
 GONE_SECONDS = 60.0
 
 
@@ -64,9 +64,9 @@ def begin(ctx: Context, type: Type, one: Kept) -> Kept:
 def settle(ctx: Context, type: Type, one: Kept) -> None:
     """Only the new password from now on."""
     type.settle(one.about, credentials.opened(ctx, one))
+    ctx.ledger.erase([one.about[REPLACES]], ctx.actor.name)
     about = {key: value for key, value in one.about.items() if key != REPLACES}
     record(ctx, one, {"version": one.version, "hash": one.hash, "about": about}, {})
-    ctx.ledger.erase([one.about[REPLACES]], ctx.actor.name)
 
 
 def record(ctx: Context, one: Kept, data: Mapping[str, Any], texts: Mapping[str, bytes]) -> None:
@@ -77,7 +77,7 @@ def record(ctx: Context, one: Kept, data: Mapping[str, Any], texts: Mapping[str,
 
 
 def replace_processes(ctx: Context, lease: Lease, app: App, resource: str, say: Say) -> None:
-    """The live release again, if it uses the resource; then the end of every process from before."""
+    """The live release again, if it uses the resource; then the end of every process that has the old credentials."""
     before = {status.id for status in ctx.driver.status(app.name)}
     if app.live is None or not before:
         return
@@ -87,6 +87,8 @@ def replace_processes(ctx: Context, lease: Lease, app: App, resource: str, say: 
         summary = f"new credentials of {resource}"
         release.redeploy(ctx, lease, live, "resource", summary, live.config, live.secrets, say)
         end(ctx, app.name, before)
+    else:
+        end(ctx, app.name, {one for one in before if not one.startswith(f"{app.name}.{app.live}.")})
 
 
 def end(ctx: Context, name: str, before: set[str]) -> None:

@@ -225,7 +225,7 @@ def serve(home: Path, given: Mapping[str, str]) -> None:
             ctx.router.up()
             hooks.start()
             auth.admin_token(ctx)
-            resources.wake(ctx)
+            resources.Waker().wake(ctx)
             reconcile.recover(ctx)
             apps.close_cut_off(ctx)
             worker = Worker(ctx)

@@ -37,6 +37,7 @@ def clocks(mend: Callable[[Context], object], judge: Callable[[Context], object]
         Clock("jobs", 1.0, jobs.Roster().tick),
         Clock("tidy", 60.0, retention.sweep),
         Clock("previews", 60.0, previews.sweep),
+        Clock("servers", 2.0, resources.Waker().wake),
         Clock("trash", 300.0, resources.sweep),
         Clock("pack", 86_400.0, retention.pack),
     )

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Generator, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
 
 from wend.context import Context
 from wend.declared import Resource
 from wend.errors import Conflict, Invalid, NotFound, WendError
 from wend.events import Fact
-from wend.resources import credentials, server, trash
-from wend.resources.trash import closing, remove, restore, trashing
+from wend.resources import credentials, server
+from wend.resources.trash import closing, remove, restore, sweep, trashing
 from wend.resources.type import Granted, load, new_id, variable
 from wend.state import questions
 from wend.state import resources as stored
@@ -22,7 +25,8 @@ from wend.state.questions import Release
 from wend.state.resources import Kept
 
 log = logging.getLogger(__name__)
-__all__ = ("Granted", "closing", "grant", "halt", "provide", "remove", "restore", "sweep", "trashing", "values", "wake")
+HANDS = 8  # sizes asked for at the same time
+__all__ = ("Granted", "closing", "grant", "halt", "provide", "remove", "restore", "sweep", "trashing", "values")
 
 
 # ---------------------------------------------------------------------------------------------- pure
@@ -124,12 +128,10 @@ def grant(ctx: Context, release: Release) -> Granted:
 
 
 def values(ctx: Context, app: str) -> list[str]:
-    """The secret values that the app's processes are given now."""
+    """The passwords that the app's processes are given, now and until a rotation is finished."""
     with ctx.ledger.query() as db:
         kept = stored.kept(db, app)
-    found = [(load(ctx.config, one.type), one, password) for one in kept if (password := credentials.opened(ctx, one))]
-    granted = [type.grant(one.name, one.about, password) for type, one, password in found]
-    return [password for *_, password in found] + [one.env[name] for one in granted for name in one.secrets]
+    return [password for one in kept for password in credentials.holding(ctx, one)]
 
 
 def size(ctx: Context, one: Kept) -> int | None:
@@ -145,25 +147,34 @@ def of(ctx: Context, app: str) -> list[tuple[Kept, int | None]]:
     with ctx.ledger.query() as db:
         questions.app(db, app)
         kept = stored.kept(db, app)
-    return [(one, size(ctx, one)) for one in kept]
+    with ThreadPoolExecutor(HANDS) as hands:  # a server that is away keeps only its own waiting
+        return list(zip(kept, hands.map(partial(size, ctx), kept), strict=True))
 
 
-def wake(ctx: Context) -> None:
-    """Start the servers of our own that resources need and that do not run."""
+@dataclass
+class Waker:
+    """Starts the servers of our own that resources need and that do not run. What is wrong is told once."""
+
+    told: set[str] = field(default_factory=set[str])
+
+    def wake(self, ctx: Context) -> None:
+        wrong: set[str] = set()
+        for one in asleep(ctx):
+            try:
+                with named(one.app, one.name):
+                    load(ctx.config, one.type).alive(one.about)
+            except WendError as error:
+                wrong.add(f"{error.message} ({error.hint})")
+        for words in wrong - self.told:
+            log.warning("%s", words)
+        self.told = wrong
+
+
+def asleep(ctx: Context) -> list[Kept]:
+    """One resource of each server of our own that should run and does not."""
     with ctx.ledger.query() as db:
-        kept = stored.kept(db)
-    for one in {(one.type, str(sorted(one.about.items()))): one for one in kept}.values():
-        try:
-            with named(one.app, one.name):
-                load(ctx.config, one.type).alive(one.about)
-        except WendError as error:
-            log.warning("%s (%s)", error.message, error.hint)
-
-
-def sweep(ctx: Context) -> None:
-    """See that our servers run, and purge what has been in the trash for its time."""
-    wake(ctx)
-    trash.sweep(ctx)
+        by_server = {load(ctx.config, one.type).host(one.about): one for one in stored.kept(db)}
+    return [by_server[name] for name in by_server.keys() - {None} - server.there(ctx.config.home)]
 
 
 def halt(ctx: Context) -> None:

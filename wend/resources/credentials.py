@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import secrets as random
+from dataclasses import replace
 from typing import Any
 
 from wend import secrets
 from wend.context import Context
 from wend.errors import Down
 from wend.ledger.chain import text_hash
-from wend.state.resources import Kept
+from wend.state.resources import Kept, Trashed
+
+REPLACES = "replaces"  # in `about` until the old password is worth nothing: the hash of its text
 
 
 def new() -> str:
@@ -35,3 +38,16 @@ def opened(ctx: Context, one: Kept) -> str:
             f"the password of {one.app}'s resource {one.name} was erased", f"wend resources rotate {one.app} {one.name}"
         )
     return secrets.unseal(secrets.key(ctx.config.home), one.app, f"resource {one.name}", one.version, body)
+
+
+def texts(one: Kept | Trashed) -> list[str]:
+    """The hashes of what is sealed of it: two, while a rotation is not finished."""
+    return [hash for hash in (one.hash, one.about.get(REPLACES)) if hash]
+
+
+def holding(ctx: Context, one: Kept) -> list[str]:
+    """Every password that lets somebody in: two, while a rotation is not finished."""
+    old = one.about.get(REPLACES)
+    known = old is not None and ctx.ledger.text(old) is not None
+    before = [replace(one, hash=old, version=one.version - 1)] if known else []
+    return [password for this in (one, *before) if (password := opened(ctx, this))]

@@ -40,7 +40,8 @@ class Admin:
 
     @property
     def address(self) -> str:
-        return f"{self.options['host']}:{self.options['port']}"
+        host = self.options["host"]
+        return f"{f'[{host}]' if ':' in host else host}:{self.options['port']}"
 
     @property
     def user(self) -> str:
@@ -87,6 +88,9 @@ class Postgres:
             self.start()
         with connected(admin):
             pass
+
+    def host(self, about: About) -> str | None:
+        return "postgres" if about["server"] == "local" else None
 
     def start(self) -> None:
         """Start our own server, made first if need be."""

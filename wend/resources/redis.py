@@ -42,6 +42,9 @@ class Redis:
         else:
             self.start(about["id"])
 
+    def host(self, about: About) -> str | None:
+        return self.server(about["id"]).name
+
     def start(self, id: str) -> None:
         server = replace(self.server(id), command=f"exec {program()} {WORDS}")
         with server.locked():

@@ -20,7 +20,7 @@ from wend.run import Box, Limits, Mount, Replica, Step
 from wend.run.local import Local
 from wend.run.oneoff import run
 
-THERE = frozenset({"starting", "up", "backoff"})
+THERE = frozenset({"starting", "up", "backoff", "lost"})  # lost: without its shim, but it answers as before
 STOP_SECONDS = 30.0
 START_SECONDS = 60.0
 
@@ -66,7 +66,7 @@ class Server:
     def start(self) -> None:
         """Start it unless it is there. Raises Down."""
         driver = yard(self.home)
-        if not any(status.phase in THERE for status in driver.status(self.name)):
+        if self.name not in there(self.home):
             replica = Replica(self.name, 1, "server", 1, self.box(self.command, serving=True))
             driver.apply(Step("start", replica.id, replica), {})
 
@@ -119,6 +119,11 @@ def room(home: Path) -> Path:
 def yard(home: Path) -> Local:
     """The driver of the servers."""
     return Local(room(home))
+
+
+def there(home: Path) -> set[str]:
+    """The names of the servers that run, or come back by themselves."""
+    return {status.app for status in yard(home).status() if status.phase in THERE}
 
 
 def stop_all(home: Path) -> None:

@@ -9,14 +9,17 @@ import logging
 import time
 from collections.abc import Callable
 
+from sqlalchemy import Connection
+
 from wend.context import Context
 from wend.errors import Conflict, NotFound, Refused, WendError
 from wend.events import Fact
 from wend.journal import new_id
 from wend.resources import credentials
 from wend.resources.type import load
-from wend.state import questions
+from wend.state import canaries, questions
 from wend.state import resources as stored
+from wend.state.questions import App, Release
 from wend.state.resources import Kept, Trashed
 
 log = logging.getLogger(__name__)
@@ -58,17 +61,33 @@ def remove(ctx: Context, app: str, name: str, confirm: str, say: Callable[[str],
         with ctx.ledger.query() as db:
             found = questions.app(db, app)
             one = kept(stored.kept(db, app), name)
-            live = None if found.live is None else questions.release(db, app, found.live)
+            users = [questions.release(db, app, number) for number in sorted(in_use(db, found), reverse=True)]
         if confirm != name:
             raise Refused(
                 f"to remove {name}, confirm with its name", f"wend resources remove {app} {name} --confirm {name}"
             )
-        if live and name in live.declared.resources:
-            hint = f"take [resources.{name}] out of wend.toml and push first"
-            raise Conflict(f"release {live.number}, which is live, uses {name}", hint)
+        for user in users:
+            if name in user.declared.resources:
+                why, hint = why_used(user, found.live, app, name)
+                raise Conflict(f"release {user.number}, {why}, uses {name}", hint)
         ctx.ledger.append([trashed(ctx, one)])
         closing(ctx, app)
         say(f"  {name} of {app}: in the trash, where it stays {ctx.config.trash_hours} hours")
+
+
+def in_use(db: Connection, app: App) -> set[int]:
+    """The releases that have requests, or may have them again without being started: the live one, and those of a
+    canary or watch under way."""
+    rows = canaries.running(db, app.name)
+    found = {app.live, *(row.release for row in rows), *(row.stable for row in rows)}
+    return {number for number in found if number is not None}
+
+
+def why_used(user: Release, live: int | None, app: str, name: str) -> tuple[str, str]:
+    """In words, and what to do about it."""
+    if user.number == live:
+        return "which is live", f"take [resources.{name}] out of wend.toml and push first"
+    return "which is under judgement or may come back", f"wait until that is over: wend canary {app}"
 
 
 def kept(found: list[Kept], name: str) -> Kept:
@@ -91,11 +110,14 @@ def restore(ctx: Context, trash: str, app: str, name: str | None, say: Callable[
             raise NotFound(f"there is no {trash[:60]!r} in the trash", "`wend resources trash` lists it")
         name = name or one.name
         if name in taken:
-            raise Conflict(f"{app} has a resource {name} already", "restore it under another name: --name NAME")
+            raise Conflict(
+                f"{app} has a resource {name} already",
+                f"restore it beside that one: --name NAME (or take {name} out of wend.toml, push, and remove it first)",
+            )
         type = load(ctx.config, one.type)
         type.alive(one.about)
         password, version = credentials.new() if type.secret else "", one.version + 1
-        about = type.admit(one.about, password)
+        about = type.admit({key: value for key, value in one.about.items() if key != credentials.REPLACES}, password)
         type.settle(about, password)
         data, texts = credentials.sealed(ctx, app, name, version, password)
         data |= {"trash": trash, "name": name, "type": one.type, "about": dict(about), "was": f"{one.app}/{one.name}"}
@@ -104,8 +126,7 @@ def restore(ctx: Context, trash: str, app: str, name: str | None, say: Callable[
         ctx.ledger.append(
             [*first, Fact("resource_restored", f"app/{app}", data, actor=ctx.actor.name, app=app)], texts=texts
         )
-        if one.hash:
-            ctx.ledger.erase([one.hash], ctx.actor.name)
+        ctx.ledger.erase(credentials.texts(one), ctx.actor.name)
         say(f"  {name} of {app}: restored")
         if known is None or name not in declared(ctx, app):
             say(f'  name it in wend.toml ([resources.{name}], type = "{one.type}") and push {app}')
@@ -137,5 +158,4 @@ def purge(ctx: Context, one: Trashed) -> None:
     load(ctx.config, one.type).purge(one.about)
     data = {"trash": one.id, "name": one.name, "type": one.type}
     ctx.ledger.append([Fact("resource_purged", f"app/{one.app}", data, actor=ctx.actor.name, app=one.app)])
-    if one.hash:
-        ctx.ledger.erase([one.hash], ctx.actor.name)
+    ctx.ledger.erase(credentials.texts(one), ctx.actor.name)

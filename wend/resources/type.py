@@ -50,6 +50,10 @@ class Type(Protocol):
         """See that the resource (None: a new one) can be had. Starts a server of our own that does not run."""
         ...
 
+    def host(self, about: About) -> str | None:
+        """The name of the server of our own that it lies on."""
+        ...
+
     def create(self, id: str, password: str) -> About:
         """Make it. `id`: its name for ever, 48 characters at most, of a-z, 0-9 and _."""
         ...

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from contextlib import suppress
 
 from wend.config import Config
 from wend.resources.type import About, Granted, variable
 from wend.run import Mount
+
+MANY = 20_000  # files and folders that are counted
 
 
 class Volume:
@@ -20,6 +24,9 @@ class Volume:
 
     def alive(self, about: About | None) -> None:
         """The disk is always there."""
+
+    def host(self, about: About) -> str | None:
+        return None
 
     def create(self, id: str, password: str) -> About:
         (self.root / id).mkdir(parents=True, mode=0o700)
@@ -42,4 +49,13 @@ class Volume:
         shutil.rmtree(self.root / about["folder"], ignore_errors=True)
 
     def size(self, about: About) -> int | None:
-        return None
+        """On the disk; None when there are more files than can be counted in a moment."""
+        total, left = 0, MANY
+        for folder, _, files in os.walk(self.root / about["folder"]):
+            left -= 1 + len(files)
+            if left < 0:
+                return None
+            for name in files:
+                with suppress(FileNotFoundError):
+                    total += os.lstat(f"{folder}/{name}").st_blocks * 512
+        return total

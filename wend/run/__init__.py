@@ -47,7 +47,8 @@ class Box:
     `port`: the process is told `$PORT` (`fixed`, or a free one), and may listen there and nowhere else.
     `reach`: "host:port" or "cidr:port" addresses on this machine or otherwise denied networks that it may connect to
     all the same.
-    `secrets`: names of variables whose exact values (6 characters or more) never reach the log.
+    `secrets`: names of variables whose exact values (6 characters or more) never reach the log; nor does the password
+    in one that is an address.
     `naps`: it may be put to sleep, and whatever connects to its port wakes it; then it has `boot` seconds to let the
     first caller in. `grace`: seconds from SIGTERM to SIGKILL.
     """

@@ -9,6 +9,7 @@ import re
 import sys
 import zlib
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from wend.errors import Down, Invalid
 from wend.run import Box
@@ -56,9 +57,18 @@ def describe(
 
 def hidden(box: Box, env: dict[str, str]) -> tuple[bytes, ...]:
     """The values that must not be logged, longest first; those of several lines also line by line, as logs see them."""
-    values = {env[name] for name in box.secrets if name in env}
+    values = {part for name in box.secrets if name in env for part in telling(env[name])}
     parts = {part.strip().encode("utf-8", "surrogatepass") for value in values for part in (value, *value.splitlines())}
     return tuple(sorted((part for part in parts if len(part) >= SHORTEST), key=len, reverse=True))
+
+
+def telling(value: str) -> set[str]:
+    """What must not be shown of a secret value: itself and, of an address, the password in it."""
+    try:
+        password = urlsplit(value).password
+    except ValueError:
+        password = None
+    return {value, password, unquote(password)} if password else {value}
 
 
 def group_name(folder: Path) -> str:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from wend import resources as storage
 from wend import rollout, trial
 from wend.context import Context
 from wend.errors import WendError
@@ -105,15 +106,20 @@ def jobs(ctx: Context, name: str) -> Found:
         return {"app": name, "jobs": found, "runs": job_runs.runs(db, name)}
 
 
-def resources(ctx: Context, name: str) -> Found:
-    """What the app stores and what can still be restored. Never a password, nor where it is sealed."""
+def stores(ctx: Context, name: str) -> list[Found]:
+    """What the app stores, without asking any server. Never a password, nor where it is sealed."""
     with ctx.ledger.query() as db:
-        questions.app(db, name)
-        kept, trash = stored.kept(db, name), stored.trashed(db, name)
-    names = ("name", "type", "version", "created_at", "rotated_at")
+        return [facts_of(one) for one in stored.kept(db, name)]
+
+
+def resources(ctx: Context, name: str) -> Found:
+    """The same with sizes in `bytes` (None: not known), and what can still be restored."""
+    found = [facts_of(one) | {"bytes": size} for one, size in storage.of(ctx, name)]
     gone = ("id", "app", "name", "type", "at", "until")
-    return {
-        "app": name,
-        "resources": [{key: getattr(one, key) for key in names} for one in kept],
-        "trash": [{key: getattr(one, key) for key in gone} for one in trash],
-    }
+    with ctx.ledger.query() as db:
+        trash = [{key: getattr(one, key) for key in gone} for one in stored.trashed(db, name)]
+    return {"app": name, "resources": found, "trash": trash}
+
+
+def facts_of(one: stored.Kept) -> Found:
+    return {key: getattr(one, key) for key in ("name", "type", "version", "created_at", "rotated_at")}

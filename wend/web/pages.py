@@ -89,7 +89,7 @@ def app(visit: Visit) -> Page:
     found |= {"trials": beside.under_way(ctx, name), "taken_back": beside.undone(ctx, name, found["deploys"])}
     found["previews"] = beside.previews(ctx, name)["previews"]
     found["jobs"] = beside.jobs(ctx, name)["jobs"]
-    found["resources"] = beside.resources(ctx, name)["resources"]
+    found["resources"] = beside.stores(ctx, name)
     extra = {"tail": tail(visit, last), "may_change": may_change(visit), "sparks": charts.sparks(lately)}
     return Page("app.html", found, extra)
 
