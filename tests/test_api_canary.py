@@ -14,7 +14,7 @@ from tests.web_world import COMMIT, World, live_app, world
 from wend.run import Status
 
 POLICY = {"steps": [5, 25, 50], "seconds": 30.0, "watch": 300.0, "sticky": False, "cannot_tell": "pause"}
-RESOURCE = {"type": "volume", "about": {"at": "h"}, "hash": "secret-hash", "version": 1}
+RESOURCE = {"type": "volume", "about": {"folder": "h"}, "hash": "secret-hash", "version": 1}
 
 
 @pytest.fixture(scope="module")

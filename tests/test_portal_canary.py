@@ -168,7 +168,7 @@ def test_empty_pages_teach_and_full_ones_list(there: World, cookie: str) -> None
     there.say("job_started", "kept", run="j1", job=HOSTILE, due_at=now, release=1, cause="schedule")
     there.say("job_finished", "kept", run="j1", state="failed", ended=HOSTILE, ms=5123)
     there.say("job_skipped", "kept", run="j2", job="nightly", due_at=now, why=HOSTILE)
-    made = {"about": {"password": "hunter2"}, "hash": "sealed-here", "version": 3}
+    made = {"about": {"server": "10.255.0.1:1", "password": "hunter2"}, "hash": "sealed-here", "version": 3}
     there.say("resource_created", "kept", name=HOSTILE, type="postgres", **made)
     there.say("resource_created", "kept", name="old", type="volume", **made)
     there.say("resource_trashed", "kept", trash="t9", name="old", type="volume", until=now + 3600 * 10**6, **made)
