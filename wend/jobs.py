@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -159,16 +159,22 @@ def missed_words(found: Due, down: bool) -> str:
 # ---------------------------------------------------------------------------------------------- the clock
 
 
+def right_now() -> int:
+    return time.time_ns() // 1000
+
+
 @dataclass
 class Roster:
-    """What the clock remembers: when it looked last, the jobs it saw then, and the runs that wait for their turn."""
+    """What the clock (Unix microseconds) remembers: when it looked last, the jobs it saw then, and the runs that wait
+    for their turn."""
 
+    clock: Callable[[], int] = right_now
     looked: int | None = None
     known: set[tuple[str, Cron]] = field(default_factory=set[tuple[str, Cron]])
     waiting: dict[tuple[str, str], Task] = field(default_factory=dict[tuple[str, str], Task])
 
     def tick(self, ctx: Context) -> None:
-        self.look(ctx, time.time_ns() // 1000)
+        self.look(ctx, self.clock())
 
     def look(self, ctx: Context, now: int) -> None:
         """Close what was cut off, note what is due at `now`, and start what may start."""
@@ -220,7 +226,7 @@ class Roster:
 def close_cut_off(ctx: Context) -> None:
     """Record the end of runs that went with an earlier control plane: their processes ended with it. Asked twice,
     because one that ends just now is gone from here only after its end was recorded."""
-    now = time.time_ns() // 1000
+    now = right_now()
     for row in orphans(ctx) and orphans(ctx):
         data = {"run": row["id"], "state": "cut off", "ended": "the platform stopped"}
         fact(ctx, "job_finished", row["app"], **data, ms=max(0, (now - row["started_at"]) // 1000))
@@ -322,7 +328,7 @@ def live(ctx: Context, app: str) -> Release:
 
 def declared(ctx: Context, app: str) -> list[Job]:
     """The live release's jobs, by name; none before there is one."""
-    now = time.time_ns() // 1000
+    now = right_now()
     with ctx.ledger.query() as db:
         found = questions.app(db, app)
         release = questions.release(db, app, found.live) if found.live else None
@@ -354,7 +360,7 @@ def start(ctx: Context, app: str, name: str, say: Say, cancel: threading.Event |
     older = tuple(here) if cron.overlap == "replace" else ()
     this = ctx.runs.begin(Run(new_id(), app, name, cancel or threading.Event()))
     try:
-        ended = perform(ctx, this, Task(app, cron, time.time_ns() // 1000, "hand", older), say)
+        ended = perform(ctx, this, Task(app, cron, right_now(), "hand", older), say)
     finally:
         ctx.runs.over(this)
     say(f"  {name}: {ended}")
