@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 
-from wend import fleet, reconcile, resources, secrets
+from wend import fleet, reconcile, resources, rollout, secrets
 from wend.context import Context
 from wend.errors import Invalid, NotFound, Refused
 from wend.events import Fact
@@ -147,11 +147,12 @@ def destroy(ctx: Context, name: str, confirm: str, why: str = "on request") -> N
             destroy(ctx, child.name, child.name, f"{name} was destroyed")
         with ctx.ledger.query() as db:
             sealed = questions.sealed_versions(db, name)
-        ctx.router.remove(name)
-        ctx.runs.end(ctx.runs.of(name), "the app was destroyed", 15.0)
-        ctx.driver.stop(name)
-        gone = Fact("app_destroyed", f"app/{name}", {"why": why}, actor=ctx.actor.name, app=name)
-        ctx.ledger.append([*resources.trashing(ctx, name), gone])
+        with rollout.turn(ctx, name):  # or the judge of its canary would point the proxy at it again
+            ctx.router.remove(name)
+            ctx.runs.end(ctx.runs.of(name), "the app was destroyed", 15.0)
+            ctx.driver.stop(name)
+            gone = Fact("app_destroyed", f"app/{name}", {"why": why}, actor=ctx.actor.name, app=name)
+            ctx.ledger.append([*resources.trashing(ctx, name), gone])
         resources.closing(ctx, name)
         ctx.ledger.erase([hash for _, _, hash in sealed], ctx.actor.name)
         # A preview's name rarely comes again, so nobody would ever thin its logs out.

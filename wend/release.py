@@ -290,11 +290,11 @@ def spec_of(live: Release) -> Spec:
 
 
 def rollback(ctx: Context, name: str, number: int | None, say: Say) -> int:
-    """Make an earlier release live again, artifact and configuration together; its number. While a canary is under way
-    and no number is given, the release to go back to is the one that still serves: the canary ends."""
+    """Make an earlier release live again, artifact and configuration together; its number. While a canary is under
+    way, going back without a number, or to the release that still serves beside it, ends the canary."""
     with ctx.ledger.query() as db:
         canary_now = rollout.under_way(canaries.running(db, name))
-    if canary_now and number is None:
+    if canary_now and number in (None, canary_now.stable):
         return rollout.abort(ctx, name, say)
     with ctx.leases.hold(name, "rollback", urgent=True) as lease:
         with ctx.ledger.query() as db:

@@ -16,6 +16,7 @@ from wend.context import Context
 from wend.deploy import undone_on_failure
 from wend.errors import Conflict, NotFound, Refused
 from wend.journal import Journal, Say
+from wend.leases import Lease
 from wend.rollout import Asked, Ending
 from wend.state import canaries, questions
 from wend.state.canaries import Canary
@@ -27,18 +28,30 @@ log = logging.getLogger(__name__)
 def candidate(app: App, releases: Iterable[Release], number: int | None) -> Release:
     """The release to make a canary: this one, or the newest beside the live one. Raises NotFound, Conflict or
     Refused."""
-    known = [one for one in releases if not one.retired_at]
-    fitting = [one for one in known if one.number == number or (number is None and one.number != app.live)]
-    if app.live is None:
+    known = list(releases)
+    live = next((one for one in known if one.number == app.live), None)
+    fitting = [
+        one for one in known if one.number == number or (number is None and one is not live and not one.retired_at)
+    ]
+    if app.parent:
+        raise Refused(f"{app.name} is a preview, which has no canary", f"`git push wend {app.of_branch}` puts it live")
+    if live is None:
         raise NotFound(f"{app.name} has no live release to compare with", "push it; the first release goes live")
-    if not fitting or (number is None and fitting[0].number < app.live):
+    if "web" not in live.processes:
+        raise Refused(f"{app.name}'s live release has no web process to compare with", "a push goes live at once")
+    if not fitting or (number is None and fitting[0].number < live.number):
         hint = "git push -o canary sends the next push out in steps"
         raise NotFound(f"{app.name} has no {'newer release' if number is None else f'release {number}'} to try", hint)
-    if fitting[0].number == app.live:
+    found = fitting[0]
+    if found is live:
         raise Conflict(f"release {number} is already live", f"`wend releases {app.name}` lists the others")
-    if not {"web"} <= set(fitting[0].processes):
-        raise Refused(f"release {fitting[0].number} has no web process to give traffic to", "push one that has")
-    return fitting[0]
+    if found.retired_at:
+        raise Refused(
+            f"release {found.number} is too old: its files were removed", f"push commit {found.commit[:9]} again"
+        )
+    if "web" not in found.processes:
+        raise Refused(f"release {found.number} has no web process to give traffic to", "push one that has")
+    return found
 
 
 def start(ctx: Context, name: str, number: int | None, asked: Asked, say: Say) -> int:
@@ -59,27 +72,33 @@ def start(ctx: Context, name: str, number: int | None, asked: Asked, say: Say) -
         return target.number
 
 
-def promote(ctx: Context, name: str, say: Say, why: str = "", evidence: Mapping[str, Any] | None = None) -> int:
-    """Make the app's canary live: start what it lacks (its workers), gate it, and send it every request; its number.
-    `why` and `evidence`: the judge's, when it was not a person. If it does not come up well, the canary is over."""
+def promote(ctx: Context, name: str, say: Say) -> int:
+    """Make the app's canary live by hand; its number. A newer one that took its place while this waited is not meant:
+    Conflict."""
+    row = rollout.current(ctx, name)
     with ctx.leases.hold(name, "promote") as lease:
-        row = rollout.current(ctx, name)
-        with ctx.ledger.query() as db:
-            frozen, begun = questions.release(db, name, row.release), questions.deploy(db, row.deploy).started_at
-        journal = Journal(ctx, name, row.deploy, say, began=time.monotonic() - (time.time() - begun / 1e6))
-        outfit = fleet.outfit(ctx, frozen)
-        try:
-            want = deploy.start(ctx, frozen, outfit)
-            gate.wait(ctx, want, frozen.processes, lease, outfit.values)
-        except gate.Sick as error:
-            rollout.take_back(ctx, row, "rolled back", error.message)
-            raise
-        policy = rollout.policy_of(row)
-        ending = Ending(row, "promoted", why or f"by {ctx.actor.name}", evidence)
-        rollout.switch(ctx, journal, frozen, policy if policy.watch else None, ending)
-        say(f"  release {frozen.number} is live: {ctx.config.url(name)}")
-        deploy.finish(ctx, journal, frozen)
-        return frozen.number
+        return win(ctx, lease, Ending(row, "promoted", f"by {ctx.actor.name}"), say)
+
+
+def win(ctx: Context, lease: Lease, ending: Ending, say: Say) -> int:
+    """Make this canary live: start what it lacks (its workers), gate it, and send it every request; its number. If it
+    does not come up well, the canary is over."""
+    row = rollout.current(ctx, ending.row.app, ending.row.deploy)
+    with ctx.ledger.query() as db:
+        frozen, begun = questions.release(db, row.app, row.release), questions.deploy(db, row.deploy).started_at
+    journal = Journal(ctx, row.app, row.deploy, say, began=time.monotonic() - (time.time() - begun / 1e6))
+    outfit = fleet.outfit(ctx, frozen)
+    try:
+        want = deploy.start(ctx, frozen, outfit)
+        gate.wait(ctx, want, frozen.processes, lease, outfit.values)
+    except gate.Sick as error:
+        rollout.take_back(ctx, row, "rolled back", error.message)
+        raise
+    policy = rollout.policy_of(row)
+    rollout.switch(ctx, journal, frozen, policy if policy.watch else None, ending)
+    say(f"  release {frozen.number} is live: {ctx.config.url(row.app)}")
+    deploy.finish(ctx, journal, frozen)
+    return frozen.number
 
 
 def undo(ctx: Context, row: Canary, why: str, evidence: Mapping[str, Any]) -> None:

@@ -15,8 +15,9 @@ from typing import Any
 from wend import canary, rollout, traffic, trial
 from wend.canary import Evidence, Sample, Side, Verdict
 from wend.context import Context
-from wend.errors import Conflict, NotFound, WendError
+from wend.errors import Conflict, Down, NotFound, WendError
 from wend.events import Fact
+from wend.rollout import Ending
 from wend.route import Traffic
 from wend.route.meter import Reading
 from wend.run import Status
@@ -31,7 +32,7 @@ TOLD, TOLD_PAUSED = 5.0, 60.0  # seconds between two verdicts written down that 
 @dataclass
 class Seen:
     """What is known of one canary or watch between two looks. `told`: what was last written down, and when
-    (monotonic)."""
+    (monotonic). `failed`: the verdict that could not be followed, for how long, and until when (monotonic) it rests."""
 
     evidence: Evidence
     at: float = 0.0
@@ -39,6 +40,7 @@ class Seen:
     exits: Mapping[int, int] = field(default_factory=dict[int, int])
     told: tuple[str, int] = ("", 0)
     told_at: float = 0.0
+    failed: tuple[str, float, float] = ("", 0.0, 0.0)
 
 
 # ---------------------------------------------------------------------------------------------- pure
@@ -111,7 +113,7 @@ class Watcher:
             seen = self.seen.setdefault((row.deploy, row.mode), Seen(first(row)))
             if row.app not in self.at_work and readings[-1].at > seen.at:
                 verdict = note(ctx, seen, row, readings[-1])
-                if verdict.action != "wait" or over(row, seen):
+                if due(seen, row, verdict, time.monotonic()):
                     self.at_work[row.app] = self.hands.submit(follow, ctx, seen, row, verdict)
 
 
@@ -142,6 +144,13 @@ def over(row: Canary, seen: Seen) -> bool:
     return row.mode == "watch" and seen.evidence.seconds >= float(row.policy["watch"])
 
 
+def due(seen: Seen, row: Canary, verdict: Verdict, now: float) -> bool:
+    """Whether there is something to do. What failed is tried again after a rest; another verdict does not wait."""
+    if verdict.action == "wait" and not over(row, seen):
+        return False
+    return verdict.action != seen.failed[0] or now >= seen.failed[2]
+
+
 def follow(ctx: Context, seen: Seen, row: Canary, verdict: Verdict) -> None:
     """Do what the verdict says."""
     try:
@@ -152,6 +161,8 @@ def follow(ctx: Context, seen: Seen, row: Canary, verdict: Verdict) -> None:
     except (Conflict, NotFound) as error:
         log.info("canary of %s: %s", row.app, error.message)  # somebody was faster, by hand
     except WendError as error:
+        rest = min(60.0, max(5.0, 2 * seen.failed[1]))
+        seen.failed = (verdict.action, rest, time.monotonic() + rest)
         log.error("canary of %s: %s (%s)", row.app, error.message, error.hint)
     except Exception:
         log.exception("canary of %s", row.app)
@@ -165,7 +176,10 @@ def obey(ctx: Context, seen: Seen, row: Canary, verdict: Verdict) -> None:
     if action == "rollback":
         rollout.take_back(ctx, row, "rolled back", verdict.why, told(seen, verdict)["evidence"])
     elif action == "promote":
-        trial.promote(ctx, row.app, log.info, verdict.why, told(seen, verdict)["evidence"])
+        ending = Ending(row, "promoted", verdict.why, told(seen, verdict)["evidence"])
+        with ctx.leases.try_hold(row.app, "promote") as lease:
+            if lease is not None:  # else somebody changes the app, and the judge looks on until it is its turn
+                trial.win(ctx, lease, ending, log.info)
     elif action == "step":
         seen.evidence = canary.stepped(seen.evidence)
         rollout.step(ctx, row, row.step + 1, "running", told(seen, verdict))
@@ -184,5 +198,7 @@ def end_watch(ctx: Context, seen: Seen, row: Canary, verdict: Verdict) -> None:
         except Conflict:
             raise
         except WendError as error:
+            if isinstance(error, Down) and not over(row, seen):
+                raise  # the proxy is away, or the platform stops: worth another try
             why = f"{why}; it stays, for going back failed: {error.message}"
     ctx.ledger.append([rollout.ended(row, "kept", why, ctx.actor.name, evidence)])

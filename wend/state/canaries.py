@@ -84,7 +84,8 @@ def canary_stepped(db: Connection, event: Event) -> None:
 
 
 def canary_judged(db: Connection, event: Event) -> None:
-    db.execute(sa.update(CANARIES).where(one(event)).values(**told(event.data)))
+    """Words that come after the end change nothing."""
+    db.execute(sa.update(CANARIES).where(one(event), CANARIES.c.state.in_(RUNNING)).values(**told(event.data)))
 
 
 def canary_ended(db: Connection, event: Event) -> None:
