@@ -9,9 +9,10 @@ import pytest
 from tests.house import House
 from tests.kept import pushed, volume_app
 from tests.resource_world import context
-from wend import resources
+from wend import config, resources
 from wend.declared import Resource
 from wend.errors import Conflict, Invalid, NotFound, Refused
+from wend.resources import trash, volume
 from wend.resources.type import TYPES, Granted, new_id, variable
 from wend.state import resources as stored
 from wend.state.resources import Kept
@@ -127,3 +128,59 @@ def test_removing_wants_its_name_and_that_nothing_uses_it_and_time_ends_it(house
         assert not folder.exists(), "the time was over at once"
         with ctx.ledger.query() as db:
             assert stored.trashed(db) == []
+
+
+def test_the_trash_gives_back_under_names_that_can_be_and_keeps_its_time(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.up()
+    pushed(house, "vol-f", tmp_path / "f", volume_app())
+    house.stop()
+    with context(house.home) as ctx:
+        ctx.ledger.append(resources.trashing(ctx, "vol-f"))
+        with ctx.ledger.query() as db:
+            (waiting,) = stored.trashed(db)
+        for name in ("OLD", "../x", "a\nb", "x" * 31):
+            with pytest.raises(Invalid, match="resource name"):
+                resources.restore(ctx, waiting.id, "vol-f", name, print)
+        with pytest.raises(NotFound, match="there is no preview x--vol-f") as error:
+            resources.restore(ctx, waiting.id, "x--vol-f", None, print)
+        assert error.value.hint.endswith("as a resource of vol-f")
+        with pytest.raises(Invalid, match="cannot be an app's name"):
+            resources.restore(ctx, waiting.id, "../vol", None, print)
+        (folder,) = (house.home / "resources" / "volumes").iterdir()
+        for hours, there in ((71.9, True), (72.1, False)):
+            monkeypatch.setattr(trash.time, "time", lambda hours=hours: waiting.at / 1e6 + hours * 3600)
+            resources.sweep(ctx)
+            assert folder.exists() is there, hours
+
+
+def test_a_volume_is_weighed_and_what_would_take_long_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kind = volume.Volume(config.load(tmp_path))
+    about = kind.create("files", "")
+    assert kind.size(about) == 0
+    place = tmp_path / "resources" / "volumes" / "files" / "deep"
+    place.mkdir()
+    (place / "big").write_bytes(b"x" * 100_000)
+    (place / "elsewhere").symlink_to("/usr")
+    assert 100_000 <= (kind.size(about) or 0) < 200_000
+    monkeypatch.setattr(volume, "MANY", 2)
+    assert kind.size(about) is None
+
+
+def test_a_rollback_to_what_was_removed_says_so_and_the_trash_mends_it(house: House, tmp_path: Path) -> None:
+    house.up()
+    repo = house.repo("vol-g", tmp_path / "g", volume_app())
+    assert repo.push()[0]
+    repo.write({"wend.toml": '[canary]\nsteps = "off"\nwatch = 0\n'})
+    repo.commit()
+    assert repo.push()[0]
+    assert house.api("DELETE", "/api/apps/vol-g/resources/files", {"confirm": "files"})[0] == 200
+    _, last = house.change("/api/apps/vol-g/rollback", {})
+    assert "needs its resource files, which was removed" in last["message"] and "wend resources trash" in last["hint"]
+    assert house.get("vol-g")[0] == 200
+    (waiting,) = house.api("GET", "/api/trash")[1]
+    lines, last = house.change("/api/apps/vol-g/resources", {"trash": waiting["id"], "name": None})
+    assert "done" in last, lines
+    _, last = house.change("/api/apps/vol-g/rollback", {})
+    assert "done" in last and house.get("vol-g", "/write")[0] == 200, last

@@ -201,7 +201,7 @@ def fires(name: str, schedule: str) -> None:
 
 def resource(name: str, table: Mapping[str, Any]) -> Resource:
     if not NAME.fullmatch(name):
-        raise Invalid(f"wend.toml: resource name {name!r} must be lower-case letters, digits, - or _, at most 30")
+        raise Invalid(f"wend.toml: resource name {name[:60]!r} must be lower-case letters, digits, - or _, at most 30")
     if "type" not in table:
         raise Invalid(f"wend.toml: resources.{name} has no type", f"one of: {', '.join(RESOURCES)}")
     return Resource(name, one_of(table, f"resources.{name}", "type", "", RESOURCES))

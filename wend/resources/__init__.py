@@ -120,7 +120,7 @@ def grant(ctx: Context, release: Release) -> Granted:
         if name not in kept:
             raise NotFound(
                 f"release {release.number} of {release.app} needs its resource {name}, which was removed",
-                "restore it from the trash, or push",
+                f"wend resources trash lists it; wend resources restore ID --app {release.app} brings it back",
             )
         type = load(ctx.config, one.type)
         found.append((type.usual, type.grant(name, kept[name].about, credentials.opened(ctx, kept[name]))))

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 
 from sqlalchemy import Connection
 
+from wend import spec
 from wend.context import Context
+from wend.declared import resource
 from wend.errors import Conflict, NotFound, Refused, WendError
 from wend.events import Fact
 from wend.journal import new_id
@@ -45,10 +48,27 @@ def closing(ctx: Context, app: str | None = None) -> None:
     with ctx.ledger.query() as db:
         waiting = stored.trashed(db, app)
     for one in waiting:
-        try:
-            shut(ctx, one)
-        except WendError as error:
-            log.warning("%s of %s in the trash is still open: %s", one.name, one.app, error.message)
+        with told(one), held(ctx, one.id) as still:
+            if still:
+                shut(ctx, still)
+
+
+@contextmanager
+def told(one: Trashed) -> Generator[None]:
+    """What goes wrong with one keeps no other waiting."""
+    try:
+        yield
+    except WendError as error:
+        log.warning("%s of %s in the trash: %s", one.name, one.app, error.message)
+
+
+@contextmanager
+def held(ctx: Context, id: str) -> Generator[Trashed | None]:
+    """What has this id in the trash, which nobody else restores, closes or purges for the time of the block."""
+    with ctx.leases.hold(f"trash/{id[:60]}", "trash"):
+        with ctx.ledger.query() as db:
+            found = next((one for one in stored.trashed(db) if one.id == id), None)
+        yield found
 
 
 def shut(ctx: Context, one: Trashed) -> None:
@@ -102,34 +122,48 @@ def kept(found: list[Kept], name: str) -> Kept:
 def restore(ctx: Context, trash: str, app: str, name: str | None, say: Callable[[str], None]) -> None:
     """Take data out of the trash as a resource of this app, which is made when it is not there. It gets new
     credentials; processes started from now on have them."""
-    with ctx.leases.hold(app, "resources"):
-        with ctx.ledger.query() as db:
-            one = next((one for one in stored.trashed(db) if one.id == trash), None)
-            known, taken = questions.find_app(db, app), {other.name for other in stored.kept(db, app)}
+    with ctx.leases.hold(app, "resources"), held(ctx, trash) as one:
         if one is None:
             raise NotFound(f"there is no {trash[:60]!r} in the trash", "`wend resources trash` lists it")
+        with ctx.ledger.query() as db:
+            known, taken = questions.find_app(db, app), {other.name for other in stored.kept(db, app)}
         name = name or one.name
+        may_be(app, known, name, one.type)
         if name in taken:
             raise Conflict(
                 f"{app} has a resource {name} already",
                 f"restore it beside that one: --name NAME (or take {name} out of wend.toml, push, and remove it first)",
             )
-        type = load(ctx.config, one.type)
-        type.alive(one.about)
-        password, version = credentials.new() if type.secret else "", one.version + 1
-        about = type.admit({key: value for key, value in one.about.items() if key != credentials.REPLACES}, password)
-        type.settle(about, password)
-        data, texts = credentials.sealed(ctx, app, name, version, password)
-        data |= {"trash": trash, "name": name, "type": one.type, "about": dict(about), "was": f"{one.app}/{one.name}"}
-        about_app = {"branch": "main"}
-        first = [] if known else [Fact("app_created", f"app/{app}", about_app, actor=ctx.actor.name, app=app)]
-        ctx.ledger.append(
-            [*first, Fact("resource_restored", f"app/{app}", data, actor=ctx.actor.name, app=app)], texts=texts
-        )
-        ctx.ledger.erase(credentials.texts(one), ctx.actor.name)
+        about = {"branch": "main"}
+        made = [] if known else [Fact("app_created", f"app/{app}", about, actor=ctx.actor.name, app=app)]
+        reopen(ctx, one, app, name, made)
         say(f"  {name} of {app}: restored")
         if known is None or name not in declared(ctx, app):
             say(f'  name it in wend.toml ([resources.{name}], type = "{one.type}") and push {app}')
+
+
+def reopen(ctx: Context, one: Trashed, app: str, name: str, first: list[Fact]) -> None:
+    """Let a new password in, and record whose it is now, after these facts."""
+    type = load(ctx.config, one.type)
+    type.alive(one.about)
+    password, version = credentials.new() if type.secret else "", one.version + 1
+    about = type.admit({key: value for key, value in one.about.items() if key != credentials.REPLACES}, password)
+    type.settle(about, password)
+    data, texts = credentials.sealed(ctx, app, name, version, password)
+    data |= {"trash": one.id, "name": name, "type": one.type, "about": dict(about), "was": f"{one.app}/{one.name}"}
+    back = Fact("resource_restored", f"app/{app}", data, actor=ctx.actor.name, app=app)
+    ctx.ledger.append([*first, back], texts=texts)
+    ctx.ledger.erase(credentials.texts(one), ctx.actor.name)
+
+
+def may_be(app: str, known: App | None, name: str, type: str) -> None:
+    """Raises when the app cannot be made, or cannot have a resource of this name."""
+    resource(name, {"type": type})
+    if known is None and "--" in app:
+        parent = spec.parent(spec.any_name(app))
+        raise NotFound(f"there is no preview {app}", f"push its branch first, or restore it as a resource of {parent}")
+    if known is None:
+        spec.app_name(app)
 
 
 def declared(ctx: Context, app: str) -> frozenset[str]:
@@ -145,13 +179,9 @@ def sweep(ctx: Context) -> None:
         waiting = stored.trashed(db)
     now = time.time() * 1e6
     for one in waiting:
-        try:
-            if one.until <= now:
-                purge(ctx, one)
-            else:
-                shut(ctx, one)
-        except WendError as error:
-            log.warning("%s of %s in the trash: %s", one.name, one.app, error.message)
+        with told(one), held(ctx, one.id) as still:
+            if still:
+                (purge if still.until <= now else shut)(ctx, still)
 
 
 def purge(ctx: Context, one: Trashed) -> None:
