@@ -79,6 +79,18 @@ def test_endless_output_is_capped_with_a_mark(tmp_path: Path) -> None:
     assert len(done.tail) == 200
 
 
+@linux
+def test_a_fork_bomb_is_told_what_stopped_it(tmp_path: Path) -> None:
+    bomb = "i=0; while [ $i -lt 60 ]; do sleep 30 & i=$((i+1)); done"
+    seen: list[str] = []
+    box = Box(f"cat /proc/self/cgroup; {bomb}", cwd="/", limits=Limits(pids=20, seconds=30))
+    done = run(box, {}, seen.append, home=tmp_path)
+    if not any("wend-" in line for line in seen if ":pids:" in line or line.startswith("0::")):
+        pytest.skip("no group that counts processes can be had here: run as root, or delegate the pids controller")
+    assert done.exit.code != 0
+    assert done.tail[-1] == "[wend] refused a process: 20 were there, the most allowed"
+
+
 def running(mark: str) -> list[str]:
     found: list[str] = []
     for entry in Path("/proc").iterdir():

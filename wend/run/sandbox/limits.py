@@ -47,6 +47,10 @@ class Group:
         """How many processes of the group the kernel has ended for want of memory."""
         return self.value("memory", "memory.events" if self.unified else "memory.oom_control", "oom_kill")
 
+    def crowded(self) -> bool:
+        """Whether a process of the group could not be started for want of room in it."""
+        return self.value("pids", "pids.events", "max") > 0
+
     def usage(self) -> tuple[int, float] | None:
         """Resident bytes and CPU seconds, or None without the controllers."""
         if not (self.has("memory") and self.has("cpu")):

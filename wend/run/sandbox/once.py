@@ -77,6 +77,8 @@ class Once:
 
     def over(self) -> None:
         code = -9 if self.life.outcome is None else self.life.outcome
+        if code and not self.reason and self.group.crowded():
+            self.reason = f"refused a process: {self.job.pids} were there, the most allowed"
         try:
             os.write(1, f"X {code} {int(self.life.oom())} {self.reason}\n".encode())
         except OSError:
