@@ -48,7 +48,7 @@ def test_a_canary_under_way_is_told_in_full(there: World, cookie: str) -> None:
         "canary at 25 %", "Going on: nothing speaks against it so far", "2 of 412 failed", "at the earliest: 50 %",
         "25 % to release 2, 75 % to release 1", "s left", "Release 1 stable", "Release 2 canary",
         "0.5 % 0.2–0.7 %, n 412",
-        "48 ms 24–72 ms, n 4 210", "32 of 1 000", "gets 25 %", "gets 5 % of the requests",
+        "48 ms 24–72 ms, n 4 210", "32 × as likely as not, decides at 1 000", "gets 25 %", "gets 5 % of the requests",
     ):  # fmt: skip
         assert said in seen, said
     html = there.page(f"/apps/going/deploys/{id}", cookie).text
@@ -75,7 +75,7 @@ def test_what_the_judge_took_back_is_told_until_the_next_deploy(there: World, co
     app, seen = words(there, "/apps/undone", cookie), words(there, f"/apps/undone/deploys/{id}", cookie)
     assert "Release 2 was rolled back by itself" in app and "31 of 412 requests failed" in app
     assert "Rolled back: release 1 serves every request" in seen and "sure enough" in seen and "ended here" in seen
-    assert "Try release 2 on a share" in seen, "it may be tried again"
+    assert "Try release 2 again on a share" in seen, "it may be tried again"
     release(there, "undone", 3, live=True)
     assert "rolled back by itself" not in words(there, "/apps/undone", cookie)
 
@@ -86,7 +86,7 @@ def test_a_watch_is_told_with_the_time_it_lasts(there: World, cookie: str) -> No
     id = release(there, "watched", 2, live=True)
     trial(there, "watched", id, "canary_started", mode="watch", stable=1, weight=100, policy=POLICY | {"steps": []})
     seen = words(there, f"/apps/watched/deploys/{id}", cookie)
-    assert re.search(r"Live, and watched for 4 min 5\d s more", seen) and "No request was seen yet" in seen
+    assert "Live, and watched for 5 min more" in seen and "No request was seen yet" in seen
     assert "it is rolled back by itself" in seen
     assert "live, and watched for" in words(there, "/apps/watched", cookie)
 
@@ -148,7 +148,7 @@ def test_buttons_are_guarded(there: World, cookie: str) -> None:
 def test_roll_back_of_a_canary_and_only_of_the_one_that_was_shown(there: World, cookie: str) -> None:
     id = on_trial(there, "taken")
     csrf = field(there.page(f"/apps/taken/deploys/{id}", cookie).text, "csrf")
-    assert there.form("/apps/taken/abort", cookie, csrf=csrf, deploy="taken1").status == 409
+    assert there.form("/apps/taken/abort", cookie, csrf=csrf, deploy="taken1").status in (404, 409)
     answer = there.form("/apps/taken/abort", cookie, csrf=csrf, deploy=id)
     assert (answer.status, answer.headers["location"]) == (303, f"/apps/taken/deploys/{id}")
     assert "Taken back by hand: release 1 serves every request" in words(there, f"/apps/taken/deploys/{id}", cookie)

@@ -49,6 +49,14 @@ def test_bars_fill_the_whole() -> None:
     )
 
 
+def test_the_time_of_a_canary_is_a_step_and_counts_until_live() -> None:
+    reached = (("gated", 60, 60), ("canary", 1, 61), ("live", 9, 20_070), ("done", 0, 20_080))
+    steps = [{"step": step, "ms": ms, "at": at * 1000} for step, ms, at in reached]
+    made = show.bars(steps, {"state": "done"})
+    assert [(bar["step"], bar["ms"]) for bar in made[2:]] == [("judged", 20_000), ("live", 9)]
+    assert show.live_ms(steps) == 20_070 and show.live_ms(steps[:2]) is None
+
+
 def luminance(color: str) -> float:
     channels = [int(color[index : index + 2], 16) / 255 for index in (1, 3, 5)]
     linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in channels]

@@ -39,10 +39,11 @@ def trials(ctx: Context, name: str, rows: Sequence[Canary]) -> list[Found]:
 
 
 def under_way(ctx: Context, name: str) -> list[Found]:
-    """The app's canary, or the watch over its live release."""
+    """The app's canary, or the watch over its live release; what happened so far is on its deploy's page."""
     with ctx.ledger.query() as db:
         rows = canaries.running(db, name)
-    return trials(ctx, name, rows)
+    found = [judged.view(row, (), time.time()) for row in rows]
+    return [{key: value for key, value in one.items() if key != "history"} for one in found]
 
 
 def of_deploy(ctx: Context, deploy: Found) -> list[Found]:

@@ -86,13 +86,13 @@ def headline(row: Canary, needs: int | None, left: float | None) -> tuple[str, s
     if row.state in OVER:
         tone, words = OVER[row.state]
         return tone, words.format(release=row.release, stable=row.stable)
-    more = f", it needs about {needs} more requests" if needs else ""
+    more = f", it needs about {needs} more requests" if needs and "more requests" not in row.why else ""
     if row.state == "paused":
         return "warn", f"Cannot tell: held at {row.weight} %{more}"
     if row.verdict == "rollback":
         return "bad", "Worse than the live one: rolling back"
     if row.mode == "watch":
-        return "wait", f"Live, and watched for {duration((left or 0) * 1000)} more"
+        return "wait", f"Live, and watched for {math.ceil((left or 0) / 60)} min more"
     if row.verdict == "promote":
         return "good", "As good as the live one: promoting"
     if row.verdict == "step":
@@ -156,7 +156,8 @@ def way(evidence: float, threshold: float) -> float:
 
 
 def history(row: Canary, events: Iterable[Event]) -> list[Found]:
-    """What happened to it, newest first. Verdicts that say the same again are one line, the newest."""
+    """What happened to it, newest first. Verdicts that say the same again are one line, the newest; one that was acted
+    on is told by the act."""
     found: list[Found] = []
     last = ""
     for event in events:
@@ -164,7 +165,9 @@ def history(row: Canary, events: Iterable[Event]) -> list[Found]:
         if event.kind not in KINDS or (data.get("deploy"), data.get("mode")) != (row.deploy, row.mode):
             continue
         said = {"at": event.at, "actor": event.actor, "what": what(event), "why": str(data.get("why", ""))}
-        if event.kind == "canary_judged" and last == data.get("verdict"):
+        again = event.kind == "canary_judged" and last == data.get("verdict")
+        acted = event.kind != "canary_judged" and last and found[-1]["why"] == said["why"]
+        if again or acted:
             found.pop()
         last = str(data.get("verdict", "")) if event.kind == "canary_judged" else ""
         found.append(said)

@@ -54,7 +54,7 @@ def glance(
         "asleep": asleep,
         "wanted": wanted,
         "deploying": last is not None and last.state == "running",
-        "last": asdict(last) if last else None,
+        "last": dict(vars(last)) if last else None,
     }
 
 
@@ -135,7 +135,7 @@ def one_app(ctx: Context, name: str, base: str) -> Found:
         "created_by": app.created_by,
         "processes": [process(one) for one in have],
         "releases": [asdict(one) for one in releases],
-        "deploys": [asdict(one) for one in deploys],
+        "deploys": [dict(vars(one)) for one in deploys],
         "exits": exits,
         "runs": runs,
         "scale": scale,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 import time
 import unicodedata
@@ -157,7 +158,9 @@ def left(until: float | None, clock: Callable[[], float] = time.time) -> str:
     if not until:
         return "–"
     seconds = until / 1e6 - clock()
-    return duration(1000 * seconds) if seconds > 0 else "over"
+    if seconds <= 0:
+        return "over"
+    return duration(1000 * seconds) if seconds >= 60 else f"{math.ceil(seconds)} s"
 
 
 def ago(at: float | None, clock: Callable[[], float] = time.time) -> Markup:
@@ -168,7 +171,7 @@ def ago(at: float | None, clock: Callable[[], float] = time.time) -> Markup:
     passed = max(0.0, clock() - at / 1e6)
     words = "just now" if passed < 5 else f"{rough(passed)} ago"
     full = exact.strftime("%Y-%m-%d %H:%M:%S UTC")
-    return Markup('<time datetime="{}" title="{}">{}</time>').format(exact.isoformat(), full, words)
+    return Markup(f'<time datetime="{exact.isoformat()}" title="{full}">{words}</time>')
 
 
 def rough(seconds: float) -> str:
@@ -186,8 +189,14 @@ def since(at: float | None, clock: Callable[[], float] = time.time) -> str:
 
 def bars(steps: list[dict[str, Any]], deploy: dict[str, Any], clock: Callable[[], float] = time.time) -> list[Bar]:
     """The steps of a deploy, each with where its bar begins and how long it is, in percent of the whole. What came
-    after the last step reached, if the deploy failed there or still runs, is a step too."""
-    shown: list[Bar] = [{**step, "state": "reached"} for step in steps if step["ms"] or step["step"] != "done"]
+    after the last step reached, if the deploy failed there or still runs, is a step too; and so is a canary's time."""
+    shown: list[Bar] = []
+    for step in steps:
+        if shown and shown[-1]["step"] == "canary":
+            ms = max(0.0, (step["at"] - shown[-1]["at"]) / 1000 - step["ms"])
+            shown.append({"step": "judged", "ms": ms, "detail": "beside the release before", "state": "reached"})
+        if step["ms"] or step["step"] != "done":
+            shown.append({**step, "state": "reached"})
     if deploy["state"] in ("failed", "running"):
         on_trial = deploy["step"] == "canary"
         before = steps[-1]["at"] if steps else deploy["started_at"]
@@ -215,10 +224,15 @@ def placed(steps: list[Bar]) -> list[Bar]:
     return found
 
 
-def live_ms(steps: list[dict[str, Any]]) -> int | None:
-    """Milliseconds until the release was live; None when it never was."""
-    names = [step["step"] for step in steps]
-    return sum(step["ms"] for step in steps[: names.index("live") + 1]) if "live" in names else None
+def sentence(text: str | None) -> str:
+    """The text with a capital first letter."""
+    return (text or "")[:1].upper() + (text or "")[1:]
+
+
+def live_ms(steps: list[dict[str, Any]]) -> float | None:
+    """Milliseconds until the release was live, its time as a canary included; None when it never was."""
+    live = next((step["at"] for step in steps if step["step"] == "live"), None)
+    return None if live is None else (live - steps[0]["at"]) / 1000 + steps[0]["ms"]
 
 
 def brief(data: dict[str, Any], most: int = 90) -> str:
@@ -272,7 +286,7 @@ class Renderer:
             auto_reload=False,
         )
         filters = {"duration": duration, "size": size, "ago": ago, "since": since, "bars": bars}
-        filters |= {"log": log_text, "brief": brief, "ticks": ticks, "live_ms": live_ms}
+        filters |= {"log": log_text, "brief": brief, "ticks": ticks, "live_ms": live_ms, "sentence": sentence}
         filters |= {"percent": percent, "millis": millis, "count": count, "factor": factor, "left": left}
         cast(dict[str, Any], self.jinja.filters).update(filters)
         known = {"static": self.static.url, "between": between, "percent": percent, "millis": millis}
