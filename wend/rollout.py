@@ -223,7 +223,8 @@ def begin(ctx: Context, journal: Journal, release: Release, policy: Policy, step
         if app.live is None:
             raise Conflict(f"{app.name} has no live release to compare with", "push it; the first release goes live")
         kept = as_policy(policy, steps)
-        ms = round((time.monotonic() - journal.last) * 1000)
+        gated = time.monotonic()
+        ms, journal.last = round((gated - journal.last) * 1000), gated
         facts = [
             *closing(rows, journal.id, ctx.actor.name),
             journal.fact("deploy_step_reached", step="gated", ms=ms, detail="all well"),
@@ -244,7 +245,8 @@ def current(ctx: Context, name: str, deploy: str | None = None) -> Canary:
     with ctx.ledger.query() as db:
         questions.app(db, name)
         row = under_way(canaries.running(db, name))
-        past = next((one for one in canaries.recent(db, name) if one.mode == "canary"), None)
+        known = (one for one in canaries.recent(db, name) if one.mode == "canary")
+        past = next((one for one in known if deploy in (None, one.deploy)), None)
     if row and deploy in (None, row.deploy):
         return row
     if past and (deploy is not None or past.ended_at):
