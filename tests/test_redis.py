@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import time
 from pathlib import Path
 
 import pytest
 
-from tests.house import House
+from tests.house import House, until
 from tests.kept import cache_app, needs, pushed
 from wend import config
 from wend.errors import Down
@@ -63,3 +67,23 @@ def test_an_app_keeps_words_in_its_cache_and_cannot_change_the_server(house: Hou
     house.stop()
     house.up()
     assert "\nx\n" in house.get("re-a", "/read")[1], "it outlives the platform"
+
+
+def test_a_server_that_lost_its_shim_answers_on_and_one_that_died_is_back_in_seconds(
+    house: House, tmp_path: Path
+) -> None:
+    house.up()
+    pushed(house, "re-b", tmp_path / "b", cache_app())
+    assert house.get("re-b", "/write")[0] == 200
+    (file,) = (house.home / "resources" / "run" / "replicas").glob("*/state.json")
+    before = json.loads(file.read_text())
+    os.kill(before["shim"][0], signal.SIGKILL)
+    (status,) = until(lambda: [one for one in server.yard(house.home).status() if one.phase == "lost"])
+    ticks = [house.get("re-b", "/read")[1] for _ in range(30) if not time.sleep(0.1)]
+    assert {"\nx\n" in said for said in ticks} == {True}, "nobody touched it"
+    assert server.yard(house.home).status()[0].pid == status.pid
+    os.kill(before["keeper"][0], signal.SIGKILL)
+    died = time.monotonic()
+    until(lambda: "\nx\n" in house.get("re-b", "/read")[1], 15, "it is back with its data")
+    print(f"back after {time.monotonic() - died:.1f} s")
+    assert server.yard(house.home).status()[0].phase == "up"
