@@ -167,9 +167,15 @@ def test_a_terminal_is_drawn_anew_in_the_same_place(
     ],
 )  # fmt: skip
 def test_acts_send_what_was_meant(api: FakeApi, wend: Run, words: str, path: str, query: str, body: Any) -> None:
-    api.answers[path] = Stream([{"line": "  so it is"}, {"done": {}}])
+    api.answers[path] = Stream([{"line": "  so it is"}, {"done": {"state": "done"}}])
     assert wend(*shlex.split(words))[0] == 0
     assert api.asked == [(path, query, body)]
+
+
+def test_a_job_that_does_not_end_well_is_an_error_to_a_script(api: FakeApi, wend: Run) -> None:
+    done = {"state": "failed", "ended": "exited with code 3"}
+    api.answers["POST /api/apps/hello/jobs/nightly/run"] = Stream([{"line": "  nightly: …"}, {"done": done}])
+    assert wend("jobs", "run", "hello", "nightly")[0] == 1
 
 
 SENSELESS = """
@@ -232,6 +238,7 @@ def test_counts_jobs_and_resources(api: FakeApi, wend: Run) -> None:
     }  # fmt: skip
     job = {"name": "nightly", "schedule": "0 3 * * *", "timezone": "UTC", "next_at": AT, "last": run}
     kept = {"name": "db", "type": "postgres", "created_at": AT, "rotated_at": None, "bytes": 2**20}
+    kept |= {"rotating": True}
     api.answers |= {
         "GET /api/apps/hello/scale": {"processes": counts, "history": []},
         "GET /api/apps/hello/jobs": [job],
@@ -243,8 +250,12 @@ def test_counts_jobs_and_resources(api: FakeApi, wend: Run) -> None:
     bounds = "0 to 4, 20 requests each, asleep after 300 s"
     assert wend("scale", "hello")[1] == f"web\t2\t1, 1 asleep\tload\t{bounds}\n"
     assert wend("jobs", "hello")[1] == f"nightly\t0 3 * * *\t{stamp}\tdone, {stamp}\n"
+    api.answers["GET /api/apps/hello/jobs"] = [job | {"waiting": AT}]
+    assert wend("jobs", "hello")[1].split("\t")[2] == "waits for its turn"
     assert wend("jobs", "hello", "nightly")[1] == f"{stamp}\tdone\tschedule\tv7\t1.5s\texited with code 0\n"
-    assert wend("resources", "hello")[1] == f"db\tpostgres\t1.0M\t{stamp}\t-\n"
+    _, table, noted = wend("resources", "hello")
+    assert table == f"db\tpostgres\t1.0M\t{stamp}\t-\n"
+    assert "old credentials of db still hold: wend resources rotate hello db" in noted
     assert wend("resources", "trash")[1] == f"1a2b\tgone\tdb\tpostgres\t{stamp}\n"
     for words in (["scale", "hello"], ["jobs", "hello"], ["resources", "hello"], ["resources", "trash"]):
         assert json.loads(wend(*words, "--json")[1])

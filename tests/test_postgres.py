@@ -134,6 +134,16 @@ def test_our_server_comes_back_when_it_is_killed(own: Postgres) -> None:
     assert server.yard(own.home).status("postgres")[0].port == status.port
 
 
+def test_the_trash_is_emptied_although_nothing_else_needs_the_server(own: Postgres) -> None:
+    about = own.create("hello_last", "one")
+    server.stop_all(own.home)
+    own.shut(about)
+    server.stop_all(own.home)
+    own.purge(about)
+    with postgres.connected(own.admin("local")) as db:
+        assert db.execute("SELECT 1 FROM pg_database WHERE datname = 'hello_last'").fetchone() is None
+
+
 class Load:
     """Requests at a steady pace from several threads until told to stop."""
 

@@ -11,7 +11,8 @@ import pytest
 from tests.house import House, small
 from tests.kept import cache_app, database_app, needs, pushed
 from tests.resource_world import context
-from wend import config
+from wend import config, rotation
+from wend.errors import Conflict
 from wend.resources import credentials, postgres
 from wend.resources.postgres import Postgres
 from wend.state import resources as stored
@@ -93,3 +94,15 @@ def test_what_is_kept_warm_with_old_credentials_ends_with_them(house: House, tmp
     _, last = house.change("/api/apps/mild/rollback", {})
     assert "done" in last, last
     assert "OK" in house.get("mild", "/write")[1]
+
+
+def test_what_the_judge_went_back_to_is_not_stopped(house: House, tmp_path: Path) -> None:
+    house.up()
+    assert house.repo("back", tmp_path / "back").push()[0]
+    running = {one["id"] for one in house.api("GET", "/api/apps/back/ps")[1]}
+    house.stop(15)
+    with context(house.home) as ctx:
+        ctx.router.up()
+        with pytest.raises(Conflict, match="back went back to release 1, which has the old credentials"):
+            rotation.end(ctx, "back", running)
+        assert {one.id for one in ctx.driver.status("back") if one.phase == "up"} == running

@@ -95,8 +95,14 @@ def end(ctx: Context, name: str, before: set[str]) -> None:
     """Wait for the requests of these processes, stop them, and wait until they are gone. None stays warm: it would have
     credentials that are worth nothing."""
     old = [status for status in ctx.driver.status(name) if status.id in before]
-    for number in sorted({status.release for status in old}):
+    numbers = sorted({status.release for status in old})
+    for number in numbers:
         ctx.router.drain(name, number, ctx.config.drain_seconds)
+    with ctx.ledger.query() as db:
+        live = questions.app(db, name).live
+    if live in numbers:  # the judge waits for nobody's turn
+        hint = "old and new credentials both hold; mend it, then rotate again"
+        raise Conflict(f"{name} went back to release {live}, which has the old credentials", hint)
     for status in old:
         ctx.driver.apply(Step("stop", status.id), {})
     until = time.monotonic() + GONE_SECONDS

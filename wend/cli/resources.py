@@ -35,6 +35,9 @@ def resources_show(app: str | None, json: bool) -> None:
         show.note(f'{name} stores nothing outside its releases: add [resources.db] with type = "postgres" to wend.toml')
     else:
         show.table(("RESOURCE", "TYPE", "SIZE", "MADE", "ROTATED"), map(resource_row, said))
+        for one in said:
+            if one["rotating"]:
+                show.note(f"old credentials of {one['name']} still hold: wend resources rotate {name} {one['name']}")
 
 
 def resource_row(one: dict[str, Any]) -> tuple[object, ...]:

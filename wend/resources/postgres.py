@@ -152,12 +152,14 @@ class Postgres:
                     run(db, "ALTER ROLE {} NOLOGIN PASSWORD NULL", login)
 
     def shut(self, about: About) -> None:
+        self.alive(about)
         with connected(self.admin(about["server"])) as db:
             for login in logins(about):
                 run(db, "ALTER ROLE {} NOLOGIN PASSWORD NULL", login)
             db.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [about["database"]])
 
     def purge(self, about: About) -> None:
+        self.alive(about)
         with connected(self.admin(about["server"])) as db:
             run(db, "DROP DATABASE IF EXISTS {} WITH (FORCE)", about["database"])
             for role in (*logins(about), about["database"]):

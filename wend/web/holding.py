@@ -14,6 +14,7 @@ from wend import jobs as clockwork
 from wend import resources as storage
 from wend.context import Context
 from wend.errors import NotFound
+from wend.resources.credentials import REPLACES
 from wend.run import Status
 from wend.state import jobs as job_runs
 from wend.state import questions, scaling
@@ -83,5 +84,8 @@ def trash(ctx: Context) -> list[Found]:
 
 
 def kept(one: stored.Kept | stored.Trashed) -> Found:
-    """A resource, here or in the trash. `hash` is the ledger's business."""
-    return {key: value for key, value in asdict(one).items() if key != "hash"}
+    """A resource, here or in the trash. `rotating`: a rotation began and is not finished. Hashes are the ledger's
+    business."""
+    about = {key: value for key, value in one.about.items() if key != REPLACES}
+    plain = {key: value for key, value in asdict(one).items() if key != "hash"}
+    return plain | {"about": about, "rotating": REPLACES in one.about}
