@@ -14,7 +14,7 @@ import pytest
 
 from tests.house import SERVER, House, Repo, until
 from tests.load import Load
-from tests.test_canary import TOML, events, fresh, state
+from tests.test_canary import BAD, TOML, events, fresh, state
 from tests.test_crash import answers, envoys
 
 PATIENT = TOML.replace("seconds = 2", "seconds = 600")
@@ -133,6 +133,26 @@ def test_a_killed_proxy_blames_nobody_and_keeps_the_share(house: House, tmp_path
         assert numbers["errors"] == 0, numbers
 
 
+def test_a_canary_that_ends_as_it_starts_never_gets_a_request(app: tuple[House, Repo, str]) -> None:
+    house, repo, name = app
+    with Load(house, name, rate=60) as load:
+        repo.change(app_py="raise SystemExit(3)\n")
+        taken, said = repo.push("-o", "canary=50", "main")
+    assert not taken and "exited with code 3" in said, said
+    assert load.failed == {} and state(house, name) == "none"
+    until(lambda: up(house, name) == {1: 1})
+
+
+def test_a_release_that_is_only_slower_goes_back(app: tuple[House, Repo, str]) -> None:
+    house, repo, name = app
+    late = SERVER.replace("body = (", "time.sleep(0.06)\n        body = (")
+    repo.change(**{"app_py": late.format(word="two"), "wend.toml": PATIENT})
+    with Load(house, name, rate=60, hands=8) as load:
+        assert repo.push("-o", "canary=50", "main")[0]
+        until(lambda: state(house, name) == "rolled back", 40)
+    assert load.failed == {} and "is slower" in told(house, name)["past"][0]["why"]
+
+
 # ---------------------------------------------------------------------------------------------- restarted
 
 
@@ -171,6 +191,20 @@ def test_counts_by_hand_hold_for_both_releases(app: tuple[House, Repo, str]) -> 
         assert "done" in house.change(f"/api/apps/{name}/abort")[1]
         until(lambda: up(house, name) == {1: 1}, 15)
     assert load.failed == {}
+
+
+def test_load_brings_replicas_to_both_releases_and_takes_none_away(platform: House, tmp_path: Path) -> None:
+    name = "fault-load"
+    toml = PATIENT.replace("[canary]", "replicas = { min = 1, max = 3, target = 1 }\n[canary]")
+    repo = platform.repo(name, tmp_path / name)
+    repo.change(**{"wend.toml": toml})
+    assert repo.push()[0]
+    begin(platform, repo, toml)
+    with Load(platform, name, rate=60, path="/slow=0.2", hands=8) as load:
+        until(lambda: up(platform, name) == {1: 3, 2: 3}, 40, str(ps(platform, name)))
+    assert load.failed == {}
+    assert "done" in platform.change(f"/api/apps/{name}/promote")[1]
+    until(lambda: up(platform, name)[2] == 3 and platform.get(name) == (200, "two"))
 
 
 def test_a_sleeper_gets_a_canary_and_sleeps_again_when_it_is_over(platform: House, tmp_path: Path) -> None:
@@ -254,8 +288,11 @@ def test_going_back_by_number_during_a_canary(app: tuple[House, Repo, str]) -> N
 
 def test_destroying_during_a_canary_leaves_nothing(app: tuple[House, Repo, str]) -> None:
     house, repo, name = app
-    begin(house, repo)
-    assert house.api("DELETE", f"/api/apps/{name}", {"confirm": name})[0] == 200
+    deaf = SERVER.replace("signal.signal(signal.SIGTERM, ", "signal.signal(signal.SIGTERM, signal.SIG_IGN) or (")
+    steps = '[process.web]\nhealth = "/health"\ngrace = 4\n[canary]\nsteps = [20, 40, 60, 80]\nseconds = 1\n'
+    repo.change(**{"app_py": deaf.format(word="two"), "wend.toml": steps})
+    assert repo.push("-o", "canary", "main")[0]
+    assert house.api("DELETE", f"/api/apps/{name}", {"confirm": name})[0] == 200, "the judge wants a step meanwhile"
     assert house.api("GET", f"/api/apps/{name}")[0] == 404 and house.get(name)[0] == 404
     assert not list((house.home / "run" / "replicas").glob(f"{name}.*"))
 
@@ -301,3 +338,27 @@ def test_what_has_no_canary_says_why(platform: House, tmp_path: Path) -> None:
     assert first.push("feature")[0]
     last = platform.change("/api/apps/feature--fault-first/canary", {"release": 1})[1]
     assert last["error"] == "refused" and "preview" in last["message"], last
+
+
+# ---------------------------------------------------------------------------------------------- nothing to go back to
+
+
+def test_a_watch_whose_release_before_is_gone_says_so_and_ends(tmp_path: Path) -> None:
+    house = House(tmp_path / "home", {"WEND_WARM_SECONDS": "0", "WEND_DRAIN_SECONDS": "1"}).up()
+    try:
+        repo = fresh(house, tmp_path, "stranded")
+        repo.change(**{"app_py": BAD.format(word="two"), "wend.toml": TOML.replace("watch = 30", "watch = 8")})
+        assert repo.push("-o", "canary=off", "main")[0]
+        until(lambda: {one["release"] for one in ps(house, "stranded")} == {2}, 20)
+        [first, _] = sorted((house.home / "artifacts").glob("*.json"), key=lambda file: file.stat().st_mtime)
+        first.unlink()
+        with Load(house, "stranded", rate=60):
+            until(lambda: told(house, "stranded")["watch"] is None, 40)
+        ended = told(house, "stranded")["past"][0]
+        assert ended["state"] == "kept", ended
+        assert "going back failed: the files of stranded's release 1 are gone" in ended["why"]
+        tries = [one for one in house.api("GET", "/api/apps/stranded/deploys")[1] if one["cause"] == "rollback"]
+        assert 1 <= len(tries) <= 3 and {one["state"] for one in tries} == {"failed"}, "tried with patience"
+        assert house.get("stranded") == (500, "two")
+    finally:
+        house.down()
