@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from urllib.parse import quote
 
 import pytest
 
@@ -152,6 +153,50 @@ def test_roll_back_of_a_canary_and_only_of_the_one_that_was_shown(there: World, 
     answer = there.form("/apps/taken/abort", cookie, csrf=csrf, deploy=id)
     assert (answer.status, answer.headers["location"]) == (303, f"/apps/taken/deploys/{id}")
     assert "Taken back by hand: release 1 serves every request" in words(there, f"/apps/taken/deploys/{id}", cookie)
+
+
+def test_a_button_of_a_page_that_is_too_old_does_nothing_and_says_where_to_go(there: World, cookie: str) -> None:
+    id = on_trial(there, "stale")
+    csrf = field(there.page(f"/apps/stale/deploys/{id}", cookie).text, "csrf")
+    before = there.ctx.ledger.head()
+    signed_out = there.form("/apps/stale/promote", "", csrf=csrf, deploy=id)
+    assert signed_out.status == 401 and "You are not signed in any more. Nothing was done." in signed_out.text
+    assert 'href="/login?next=/apps/stale"' in signed_out.text
+    assert there.ctx.ledger.head() == before
+    assert there.form("/apps/stale/abort", cookie, csrf=csrf, deploy=id).status == 303
+    second = there.form("/apps/stale/promote", cookie, csrf=csrf, deploy=id)
+    assert second.status == 409 and 'href="/apps/stale">Back to stale' in second.text
+
+
+def test_jobs_credentials_and_trash_have_buttons_that_are_guarded(there: World, cookie: str) -> None:
+    there.say("app_created", "stores", branch="main")
+    release(there, "stores", 1, live=True)
+    made = {"about": {"server": "gone"}, "hash": "h", "version": 1}
+    there.say("resource_created", "stores", name="db", type="postgres", **made)
+    there.say("resource_created", "stores", name="files", type="volume", **made | {"about": {"folder": "nowhere"}})
+    there.say("resource_trashed", "stores", trash="t1", name="old", type="redis", until=2**53, about={}, version=1)
+    jobs, stored = (there.page(f"/apps/stores/{page}", cookie).text for page in ("jobs", "resources"))
+    assert field(jobs, "job") == "nightly" and field(stored, "trash") == "t1"
+    links = [link["href"] for link in Seen(stored).all("a") if "/rotate" in (link["href"] or "")]
+    assert links == ["/apps/stores/rotate?name=db"], "a folder has no password"
+    assert "locked out" in words(there, links[0], cookie)
+    for name in ("files", "absent", HOSTILE):
+        assert there.page("/apps/stores/rotate?name=" + quote(name), cookie).status == 404
+    csrf, before = field(jobs, "csrf"), there.ctx.ledger.head()
+    for act, fields in (("jobs", {"job": "absent"}), ("rotate", {"name": "absent"}), ("restore", {"trash": "absent"})):
+        assert there.form(f"/apps/stores/{act}", cookie, csrf=csrf, **fields).status == 404, act
+        assert there.form(f"/apps/stores/{act}", cookie, **fields).status == 422, act
+    reader = there.sign_in(there.token("app.read", owner="reader"))
+    for page in ("jobs", "resources"):
+        assert "Run now" not in words(there, f"/apps/stores/{page}", reader)
+        assert "Restore" not in words(there, f"/apps/stores/{page}", reader)
+    csrf = field(there.page("/apps/stores/jobs", reader).text, "csrf")
+    assert there.form("/apps/stores/jobs", reader, csrf=csrf, job="nightly").status == 403
+    other = there.sign_in(there.token("app.change:kept2", "app.read:kept2", owner="other"))
+    csrf = field(there.page("/", other).text, "csrf")
+    assert there.form("/apps/kept2/restore", other, csrf=csrf, trash="t1").status == 404
+    done = {event.kind.partition("_")[0] for event in there.ctx.ledger.read(before[0])}
+    assert not done & {"job", "resource", "deploy"}, done
 
 
 # ---------------------------------------------------------------------------------------------- beside

@@ -104,7 +104,12 @@ def run(visit: Visit) -> Flow:
 def run_job(visit: Visit) -> Flow:
     """A scheduled command now; it goes on when nobody listens any more."""
     visit.read()
-    return told(lambda say, gone: {"ended": jobs.start(visit.ctx, visit.app, visit.name, say)})
+
+    def act(say: Any, gone: Any) -> Item:
+        state, ended = jobs.start(visit.ctx, visit.app, visit.name, say)
+        return {"state": state, "ended": ended}
+
+    return told(act)
 
 
 # ---------------------------------------------------------------------------------------------- the app itself
@@ -150,11 +155,17 @@ def remove_resource(visit: Visit) -> Flow:
 
 
 def restore(visit: Visit) -> Flow:
-    """Out of the trash, as a resource of this app. Whoever may not change the app that it was of does not learn that it
-    is there."""
+    """Out of the trash, as a resource of this app."""
     given = visit.read(Field("trash", "text"), Field("name", "text", None))
+    id = in_trash(visit, given["trash"])
+    return told(lambda say, gone: trash.restore(visit.ctx, id, visit.app, given["name"], say))
+
+
+def in_trash(visit: Visit, id: str) -> str:
+    """The id, if it lies in the trash. Whoever may not change the app that it was of does not learn that it is there:
+    NotFound."""
     with visit.ctx.ledger.query() as db:
-        of = {one.id: one.app for one in stored.trashed(db)}.get(given["trash"])
+        of = {one.id: one.app for one in stored.trashed(db)}.get(id)
     if of is None or not auth.permits(visit.ctx.actor.scopes, "app.change", of):
-        raise NotFound(f"there is no {given['trash'][:60]!r} in the trash", "`wend resources trash` lists it")
-    return told(lambda say, gone: trash.restore(visit.ctx, given["trash"], visit.app, given["name"], say))
+        raise NotFound(f"there is no {id[:60]!r} in the trash", "`wend resources trash` lists it")
+    return id

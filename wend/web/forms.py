@@ -1,4 +1,5 @@
-"""What the portal's buttons do: roll back, try a release on a share of the traffic, promote it, take it back."""
+"""What the portal's buttons do: roll back, try a release on a share of the traffic, promote it, take it back; run a
+job, renew credentials, restore data."""
 
 from __future__ import annotations
 
@@ -8,16 +9,18 @@ from collections.abc import Callable
 
 from starlette.responses import RedirectResponse, Response
 
-from wend import release, rollout, trial
+from wend import jobs, release, rollout, rotation, trial
 from wend.context import Context
 from wend.errors import Invalid, WendError
 from wend.journal import Say
+from wend.resources import trash
 from wend.state import questions
-from wend.web import body
+from wend.web import acting, body
 from wend.web.door import Visit
 from wend.web.stream import bug
 
 PATIENCE = 15.0  # seconds an act may take to begin, before the browser is sent on
+A_MOMENT = 1.0  # the same for a job, which may say nothing for hours
 log = logging.getLogger(__name__)
 
 
@@ -55,6 +58,32 @@ def abort(visit: Visit) -> Response:
     return seen_at(visit, deploy, [])
 
 
+def run_job(visit: Visit) -> Response:
+    """Run a job now, and show the runs; it goes on whether or not anybody looks."""
+    job = body.form(visit.body).get("job", "")
+    return listed(visit, "jobs", lambda say: jobs.start(visit.ctx, visit.app, job, say), A_MOMENT)
+
+
+def rotate(visit: Visit) -> Response:
+    """Renew the credentials of a resource, and show the deploy that takes them to the app."""
+    name = body.form(visit.body).get("name", "")
+    return begun(visit, "resource", lambda say: rotation.rotate(visit.ctx, visit.app, name, say))
+
+
+def restore(visit: Visit) -> Response:
+    """Take data out of the trash, back to the app it was of."""
+    id = acting.in_trash(visit, body.form(visit.body).get("trash", ""))
+    return listed(visit, "resources", lambda say: trash.restore(visit.ctx, id, visit.app, None, say))
+
+
+def listed(visit: Visit, page: str, act: Callable[[Say], object], patience: float = PATIENCE) -> Response:
+    """Begin, and show the app's page that lists what came of it. Raises when the act refused."""
+    failed = at_work(f"{page}-{visit.app}", act, patience)
+    if failed:
+        raise failed[0]
+    return RedirectResponse(f"/apps/{visit.app}/{page}", 303)
+
+
 def still(visit: Visit) -> str:
     """The deploy that the form is about, if its canary is under way."""
     return rollout.current(visit.ctx, visit.app, body.form(visit.body).get("deploy", "")[:60]).deploy
@@ -75,8 +104,8 @@ def seen_at(visit: Visit, deploy: str | None, failed: list[WendError]) -> Respon
     return RedirectResponse(f"/apps/{visit.app}" + (f"/deploys/{deploy}" if deploy else ""), 303)
 
 
-def at_work(name: str, act: Callable[[Say], object]) -> list[WendError]:
-    """Act in a thread; returns once it says something, is over, or PATIENCE is. Its error, if it ended with one."""
+def at_work(name: str, act: Callable[[Say], object], patience: float = PATIENCE) -> list[WendError]:
+    """Act in a thread; returns once it says something, is over, or `patience` is. Its error, if it ended with one."""
     started, failed = threading.Event(), list[WendError]()
 
     def run() -> None:
@@ -91,7 +120,7 @@ def at_work(name: str, act: Callable[[Say], object]) -> list[WendError]:
             started.set()
 
     threading.Thread(target=run, name=name, daemon=True).start()
-    started.wait(PATIENCE)
+    started.wait(patience)
     return failed
 
 

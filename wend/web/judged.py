@@ -86,7 +86,8 @@ def headline(row: Canary, needs: int | None, left: float | None) -> tuple[str, s
     if row.state in OVER:
         tone, words = OVER[row.state]
         return tone, words.format(release=row.release, stable=row.stable)
-    more = f", it needs about {needs} more requests" if needs and "more requests" not in row.why else ""
+    missing = "" if "more requests" in row.why or not needs else f"{float(f'{needs:.2g}'):.0f}"
+    more = missing and f", it needs about {missing} more requests"
     if row.state == "paused":
         return "warn", f"Cannot tell: held at {row.weight} %{more}"
     if row.verdict == "rollback":

@@ -174,11 +174,20 @@ def previews(visit: Visit) -> Page:
 
 
 def jobs(visit: Visit) -> Page:
-    return Page("jobs.html", beside.jobs(visit.ctx, visit.app))
+    return Page("jobs.html", beside.jobs(visit.ctx, visit.app), {"may_change": may_change(visit)})
 
 
 def resources(visit: Visit) -> Page:
-    return Page("resources.html", beside.resources(visit.ctx, visit.app))
+    return Page("resources.html", beside.resources(visit.ctx, visit.app), {"may_change": may_change(visit)})
+
+
+def rotate_page(visit: Visit) -> Page:
+    """What new credentials mean, and the button that makes them."""
+    name = visit.query.text("name") or ""
+    known = {one["name"] for one in beside.resources(visit.ctx, visit.app)["resources"] if one["type"] != "volume"}
+    if name not in known:
+        raise NotFound(f"{visit.app} has no credentials of {name[:60]!r}", "its page lists what there is")
+    return Page("rotate.html", {"app": visit.app, "name": name})
 
 
 # ---------------------------------------------------------------------------------------------- the rest
@@ -256,7 +265,11 @@ ADDRESSES: tuple[Address, ...] = (
     Address("POST", "/apps/{app}/abort", "app.change", forms.abort, page=True),
     *twin("/apps/{app}/previews", "app.read", previews),
     *twin("/apps/{app}/jobs", "app.read", jobs),
+    Address("POST", "/apps/{app}/jobs", "app.change", forms.run_job, page=True),
     *twin("/apps/{app}/resources", "app.read", resources),
+    *twin("/apps/{app}/rotate", "app.change", rotate_page),
+    Address("POST", "/apps/{app}/rotate", "app.change", forms.rotate, page=True),
+    Address("POST", "/apps/{app}/restore", "app.change", forms.restore, page=True),
     *twin("/apps/{app}/logs", "app.read", logs),
     Address("GET", "/apps/{app}/logs/live", "app.read", live, page=True),
     *twin("/numbers", "app.read", numbers, target=any_app),
