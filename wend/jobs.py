@@ -263,9 +263,9 @@ def carry_out(ctx: Context, this: Run, task: Task) -> None:
         ctx.runs.over(this)
 
 
-def perform(ctx: Context, this: Run, task: Task, say: Say) -> str:
-    """Run it to its end in the live release's code, configuration and limits, and record both ends; how it ended, in
-    words. Its output goes to `say` and to the app's logs. Raises NotFound when the app is gone."""
+def perform(ctx: Context, this: Run, task: Task, say: Say) -> tuple[str, str]:
+    """Run it to its end in the live release's code, configuration and limits, and record both ends; the state it ended
+    in, and how, in words. Its output goes to `say` and to the app's logs. Raises NotFound when the app is gone."""
     if task.older:
         ctx.runs.end(task.older, f"replaced by the run due at {clock_words(task.due_at)}", ENDING)
     release = live(ctx, task.app)
@@ -281,7 +281,7 @@ def perform(ctx: Context, this: Run, task: Task, say: Say) -> str:
     finally:
         ms = round((time.monotonic() - began) * 1000)
         fact(ctx, "job_finished", task.app, run=this.id, state=state, ended=ended[:500], ms=ms)
-    return ended
+    return state, ended
 
 
 def boxed(ctx: Context, this: Run, task: Task, release: Release, say: Say) -> Finished:
@@ -346,8 +346,8 @@ def declared(ctx: Context, app: str) -> list[Job]:
     return jobs
 
 
-def start(ctx: Context, app: str, name: str, say: Say, cancel: threading.Event | None = None) -> str:
-    """Run a job now and stay until it ended; how, in words. Raises NotFound, and Conflict when it is under way and its
+def start(ctx: Context, app: str, name: str, say: Say, cancel: threading.Event | None = None) -> tuple[str, str]:
+    """Run a job now and stay until it ended; its state then, and how, in words. Raises NotFound, and Conflict when it is under way and its
     overlap policy is to skip."""
     cron = live(ctx, app).declared.crons.get(name)
     if cron is None:
@@ -360,8 +360,8 @@ def start(ctx: Context, app: str, name: str, say: Say, cancel: threading.Event |
     older = tuple(here) if cron.overlap == "replace" else ()
     this = ctx.runs.begin(Run(new_id(), app, name, cancel or threading.Event()))
     try:
-        ended = perform(ctx, this, Task(app, cron, right_now(), "hand", older), say)
+        state, ended = perform(ctx, this, Task(app, cron, right_now(), "hand", older), say)
     finally:
         ctx.runs.over(this)
     say(f"  {name}: {ended}")
-    return ended
+    return state, ended

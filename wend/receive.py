@@ -94,12 +94,15 @@ def read_options(given: list[str]) -> dict[str, str]:
 
 
 def allowed(changes: list[Change], budget: Budget) -> None:
-    """Refuse what is neither branch nor tag, and more branches than anyone means to push. Raises Refused."""
+    """Refuse what is neither branch nor tag, names that git takes for others (`git push wend main` finds two when there
+    is a branch refs/heads/main), and more branches than anyone means to push. Raises Refused."""
     for this in changes:
         if not this.ref.startswith(("refs/heads/", "refs/tags/")):
             raise Refused(f"{this.ref!a} is neither a branch nor a tag; only those are kept", "push a branch")
         if not this.ref.isprintable():
             raise Refused(f"{this.ref!a} has characters that cannot be printed", "rename it with git branch -m")
+        if this.new != NONE and this.branch and (this.branch == "HEAD" or this.branch.startswith("refs/")):
+            raise Refused(f"git would take a branch called {this.branch} for another one", "push it by another name")
     if len(changes) > budget.refs:
         raise Refused(f"{len(changes)} branches and tags in one push; at most {budget.refs}", "push fewer at a time")
     branches = sum(1 for this in changes if this.branch and this.new != NONE)

@@ -42,7 +42,8 @@ def job_row(one: dict[str, Any]) -> tuple[object, ...]:
     last = one.get("last")
     how = f"{last['state']}, {show.when(last['started_at'])}" if last else None
     zone = "" if one["timezone"] == "UTC" else f" {one['timezone']}"
-    return one["name"], one["schedule"] + zone, show.due(one.get("next_at")), how
+    coming = "waits for its turn" if one.get("waiting") else show.due(one.get("next_at"))
+    return one["name"], one["schedule"] + zone, coming, how
 
 
 def about_runs(name: str, job: str, runs: list[dict[str, Any]]) -> None:
@@ -60,10 +61,12 @@ def run_row(one: dict[str, Any]) -> tuple[object, ...]:
 
 @jobs.command("run")
 @click.argument("words", nargs=-1, metavar="[APP] JOB")
-def jobs_run(words: tuple[str, ...]) -> None:
-    """Run a job now, beside its schedule. It goes on when you leave.
+@click.pass_context
+def jobs_run(context: click.Context, words: tuple[str, ...]) -> None:
+    """Run a job now, beside its schedule. It goes on when you leave. Exits with 1 when the job does not end well.
 
     Example: wend jobs run hello nightly
     """
     app, job = app_and_name(words, "job")
-    client().act("POST", app_path(repo.app(app), "jobs", quote(job, safe=""), "run"), {})
+    done = client().act("POST", app_path(repo.app(app), "jobs", quote(job, safe=""), "run"), {})
+    context.exit(0 if done["state"] == "done" else 1)
