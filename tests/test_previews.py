@@ -280,8 +280,9 @@ def test_a_preview_sleeps_and_wakes_has_its_own_data_and_runs_no_jobs(house: Hou
     toml += '[resources.files]\ntype = "volume"\n[cron.tick]\nschedule = "* * * * *"\ncommand = "true"\n'
     repo = app(house, "sleepy", tmp_path, toml)
     branch(repo, "topic", "two")
-    assert house.api("GET", "/api/apps/topic--sleepy/jobs")[1] == []
-    assert [job["name"] for job in house.api("GET", "/api/apps/sleepy/jobs")[1]] == ["tick"]
+    coming = [house.api("GET", f"/api/apps/{name}/jobs")[1][0]["next_at"] for name in ("sleepy", "topic--sleepy")]
+    assert coming[0] and coming[1] is None, "the clock passes previews over"
+    assert "done" in house.change("/api/apps/topic--sleepy/jobs/tick/run")[1]
     write, read = "echo mine > $FILES_PATH/mark", "cat $FILES_PATH/mark"
     assert house.change("/api/apps/sleepy/run", {"command": write})[1]["done"]["code"] == 0
     assert house.change("/api/apps/topic--sleepy/run", {"command": read})[1]["done"]["code"] != 0

@@ -62,9 +62,9 @@ def name_for(branch: str, app: str, taken: Collection[str]) -> str:
 
 def fitted(wanted: Spec, made: Iterable[str], config: Mapping[str, str]) -> Spec:
     """The wend.toml as a preview runs it: the app's plain configuration in its environment, processes as few as they
-    can be, live at once, and nothing by the clock."""
+    can be, live at once. (Its jobs are there to be started by hand; the clock passes previews over.)"""
     processes = {name: modest(wanted.process(name)) for name in made}
-    declared = replace(wanted.declared, canary=Canary(steps="off", watch=0), crons={})
+    declared = replace(wanted.declared, canary=Canary(steps="off", watch=0))
     return replace(
         wanted,
         processes={**wanted.processes, **processes},
