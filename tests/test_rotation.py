@@ -77,7 +77,13 @@ def test_a_canary_keeps_a_rotation_and_a_removal_waiting(house: House, tmp_path:
     _, last = house.change("/api/apps/torn/promote", {})
     assert "done" in last, last
     status, said = house.api("DELETE", "/api/apps/torn/resources/cache", {"confirm": "cache"})
-    assert status == 200, said
+    assert status == 200 and "done" in said[-1], said
+    repo.write(cache_app())
+    repo.commit()
+    taken, said = repo.push("-o", "canary=50", "main")
+    assert taken, said
+    _, said = house.api("DELETE", "/api/apps/torn/resources/cache", {"confirm": "cache"})
+    assert "release 3, which is under judgement or may come back, uses cache" in json.dumps(said)
 
 
 def test_what_is_kept_warm_with_old_credentials_ends_with_them(house: House, tmp_path: Path) -> None:
