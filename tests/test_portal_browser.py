@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.house import House, Repo, until
+from tests.house import House, Repo, small, until
 from tests.trial_world import evidence, on_trial, rolled_back, traffic, trial
 from tests.web_world import began, live_app, world
 
@@ -174,6 +174,27 @@ def test_no_page_is_wider_than_a_phone(browser: Any, tmp_path: Path) -> None:
                 wide = page.evaluate("document.documentElement.scrollWidth")
                 assert wide <= width, (path, wide)
             page.context.close()
+    assert errors == []
+
+
+def test_a_job_runs_now_without_script(browser: Any, platform: House, tmp_path: Path) -> None:
+    errors: list[str] = []
+    cron = '[cron.report]\nschedule = "0 3 1 1 *"\ncommand = "echo done"\n'
+    taken, said = platform.repo("clocked", tmp_path / "repo", {**small("one"), "wend.toml": cron}).push()
+    assert taken, said
+    page = opened_page(browser, errors, java_script_enabled=False)
+    page.goto(platform.api("POST", "/api/signin", {"next": "/apps/clocked/jobs"})[1]["url"])
+    page.get_by_text("never").wait_for()
+    page.get_by_role("button", name="Run now").click()
+    page.wait_for_url("**/apps/clocked/jobs")
+
+    def ran() -> bool:
+        page.reload()
+        return page.get_by_role("cell", name="exited with code 0").count() == 1
+
+    until(ran, what="the run")
+    assert page.get_by_role("cell", name="by hand").count() == 1
+    page.context.close()
     assert errors == []
 
 

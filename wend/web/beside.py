@@ -72,13 +72,15 @@ def on_trial(ctx: Context) -> dict[str, Found]:
 
 def offer(ctx: Context, deploy: Found) -> Found | None:
     """The release of a deploy, and the shares it would go through, when a canary of it could begin now."""
+    number = deploy["release"]
     with ctx.ledger.query() as db:
-        app, known = questions.app(db, deploy["app"]), questions.releases(db, deploy["app"], 500)
+        app = questions.app(db, deploy["app"])
         busy = rollout.under_way(canaries.running(db, app.name))
-    if busy or deploy["state"] == "running" or deploy["release"] is None:
-        return None
+        if busy or deploy["state"] == "running" or number is None or app.live is None:
+            return None
+        known = [questions.release(db, app.name, one) for one in {number, app.live}]
     try:
-        found = trial.candidate(app, known, deploy["release"])
+        found = trial.candidate(app, known, number)
     except WendError:
         return None
     steps = rollout.steps_for(found.declared.canary, "on", 0.0)
