@@ -177,6 +177,14 @@ def test_each_user_has_one_uid_for_ever(tmp_path: Path) -> None:
     assert uid_of(tmp_path, "three") == second + 1
 
 
+@pytest.mark.skipif(not ROOT, reason="only root can give apps users of their own")
+def test_nobody_is_given_the_uid_of_the_proxy(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "uids").write_text("old 65532\n")
+    done = run(Box("id -u", cwd="/", user="new"), {}, print, home=tmp_path)
+    assert (done.exit.code, done.tail) == (0, ["65536"])
+
+
 # ---------------------------------------------------------------------------------------------- limits
 
 

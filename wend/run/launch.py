@@ -17,6 +17,7 @@ from wend.run.sandbox import job
 
 SHIM = Path(__file__).parent / "shim.py"
 FIRST_UID, SPREAD = 20_000, 40_000
+TAKEN = range(65_533, 65_536)  # the proxy's own, nobody's, and the one that means none
 SHELL = re.compile(r"[;&|<>(){}`\n!]")
 WORDS = "exec cd export unset set . : eval trap ulimit umask wait test [ if for while until case time true false echo"
 BUILTINS = frozenset(f"{WORDS} printf exit kill read command type".split())
@@ -105,6 +106,7 @@ def uid_of(home: Path, user: str) -> int:
                 return int(known[user])
             start = FIRST_UID + zlib.crc32(str(home.resolve()).encode()) % SPREAD
             uid = max([start, *(int(number) + 1 for number in known.values())])
+            uid = TAKEN.stop if uid in TAKEN else uid
             file.write(f"{user} {uid}\n")
             return uid
     except OSError as error:
