@@ -14,11 +14,13 @@ import math
 import time
 from collections import deque
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from wend import fleet, rollout
 from wend.context import Context
 from wend.declared import Scaling
+from wend.errors import NotFound
 from wend.events import Fact
 from wend.route.meter import Reading
 from wend.run import Status, Step
@@ -119,7 +121,8 @@ class Tender:
             name: quiet(self.quiet.get(name), readings[-1], name, release.number) for name, release in scaled.items()
         }
         for name in scaled:
-            with ctx.leases.try_hold(name, "scaling") as lease:
+            # Suppressed: it was destroyed since the tables were read.
+            with suppress(NotFound), ctx.leases.try_hold(name, "scaling") as lease:
                 if lease is not None:
                     self.look(ctx, name, readings)
 
