@@ -347,8 +347,8 @@ def declared(ctx: Context, app: str) -> list[Job]:
 
 
 def start(ctx: Context, app: str, name: str, say: Say, cancel: threading.Event | None = None) -> tuple[str, str]:
-    """Run a job now and stay until it ended; its state then, and how, in words. Raises NotFound, and Conflict when it is under way and its
-    overlap policy is to skip."""
+    """Run a job now and stay until it ended; its state then, and how, in words. Raises NotFound, and Conflict when it
+    is under way and its overlap policy is to skip."""
     cron = live(ctx, app).declared.crons.get(name)
     if cron is None:
         raise NotFound(f"{app} has no job {name[:60]!r}", f"`wend jobs {app}` lists those there are")
