@@ -27,8 +27,8 @@ FLOOR = 0.001  # and so much more: nobody is woken for one error in a thousand
 DELTA = 0.01  # a release that is not this much worse is as good
 ALPHA = 0.005  # false alarms of this test
 ALPHA_GOOD = 0.05  # releases worse by DELTA that are called as good
-AGAINST = 8  # stable requests that are waited for, so that there is something to compare with
-MOST = 1.5  # the most that one sample adds beyond its first error: errors come in bursts, and this is one of them
+AGAINST = 4  # stable requests that are waited for, so that there is something to compare with
+MOST = 1.5  # the most that one sample adds beyond its first error: errors come in bursts, and this may be one of them
 RATIOS = (1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 100.0)  # times worse
 CAUTION = ((0.95, 0.7), (0.6, 0.15), (0.3, 0.15))  # 1 - a, and the share of the wealth that is bet so
 ODDS = (1.5, 2.0, 4.0, 10.0, 40.0, 200.0)
@@ -37,13 +37,14 @@ ODDS = (1.5, 2.0, 4.0, 10.0, 40.0, 200.0)
 @dataclass(frozen=True)
 class Errors:
     """The wealth so far, as logarithms: `worse` per RATIOS, `good` per CAUTION, `above` (a watch) per ODDS. `canary`
-    and `stable`: (requests, errors) not bet on yet."""
+    and `stable`: (requests, errors) not bet on yet, from so many samples with errors of the canary: `bursts`."""
 
     worse: tuple[float, ...] = (0.0,) * len(RATIOS)
     good: tuple[float, ...] = (0.0,) * len(CAUTION)
     above: tuple[float, ...] = (0.0,) * len(ODDS)
     canary: tuple[int, int] = (0, 0)
     stable: tuple[int, int] = (0, 0)
+    bursts: int = 0
 
 
 def fold(errors: Errors, canary: Side, stable: Side) -> Errors:
@@ -51,9 +52,10 @@ def fold(errors: Errors, canary: Side, stable: Side) -> Errors:
     never on what became of them, or the bets would not be fair."""
     (nc, ec), (ns, es) = errors.canary, errors.stable
     nc, ec, ns, es = nc + canary.requests, ec + canary.errors, ns + stable.requests, es + stable.errors
+    bursts = errors.bursts + bool(canary.errors)
     if nc < 1 or ns < AGAINST:
-        return Errors(errors.worse, errors.good, errors.above, (nc, ec), (ns, es))
-    worse = [bet(nc, ec, ns, es, raised(ratio, nc, ns), MARGIN, FLOOR) for ratio in RATIOS]
+        return Errors(errors.worse, errors.good, errors.above, (nc, ec), (ns, es), bursts)
+    worse = [bet(nc, ec, ns, es, raised(ratio, nc, ns), MARGIN, FLOOR, bursts) for ratio in RATIOS]
     good = [min(MOST, bet(nc, ec, ns, es, 1 - caution, 1.0, DELTA)) for caution, _ in CAUTION]
     return Errors(added(errors.worse, worse), added(errors.good, good), errors.above)
 
@@ -70,11 +72,12 @@ def raised(ratio: float, nc: int, ns: int) -> float:
     return ratio * (nc * MARGIN + ns) / (MARGIN * (nc * ratio + ns))
 
 
-def bet(nc: int, ec: int, ns: int, es: int, a: float, margin: float, floor: float) -> float:
-    """The logarithm of the factor above, or of less: a burst of errors counts as one error, or as MOST."""
-    if ec > 1:
-        once = bet(nc, 1, ns, es, a, margin, floor)
-        return min(factor(nc, ec, ns, es, a, margin, floor), max(MOST, once))
+def bet(nc: int, ec: int, ns: int, es: int, a: float, margin: float, floor: float, bursts: int = 1) -> float:
+    """The logarithm of the factor above, or of less: the errors of each of the `bursts` count as one, or as MOST."""
+    most = max(1, bursts)
+    if ec > most:
+        once = factor(nc, most, ns, es, a, margin, floor)
+        return min(factor(nc, ec, ns, es, a, margin, floor), max(MOST * most, once))
     return factor(nc, ec, ns, es, a, margin, floor)
 
 

@@ -47,7 +47,8 @@ class Evidence:
             "canary": side(self.canary),
             "stable": side(self.stable),
             "errors": {name: floats(getattr(self.errors, name)) for name in ("worse", "good", "above")}
-            | {"canary": list(self.errors.canary), "stable": list(self.errors.stable)},
+            | {"canary": list(self.errors.canary), "stable": list(self.errors.stable)}
+            | {"bursts": self.errors.bursts},
             "latency": {
                 "wealth": [[edge, list(logs)] for edge, logs in self.latency.wealth],
                 "canary": pairs(self.latency.canary),
@@ -70,6 +71,7 @@ class Evidence:
                 logs_from(bets["above"]),
                 (bets["canary"][0], bets["canary"][1]),
                 (bets["stable"][0], bets["stable"][1]),
+                bets["bursts"],
             ),
             Latency(
                 tuple((edge, logs_from(logs)) for edge, logs in slow["wealth"]),
