@@ -62,8 +62,7 @@ def ends(have: Iterable[Status]) -> dict[int, int]:
     found: dict[int, int] = {}
     for status in have:
         if status.process == "web":
-            down = status.phase in ("backoff", "exited")
-            found[status.release] = found.get(status.release, 0) + status.restarts + down
+            found[status.release] = found.get(status.release, 0) + status.restarts
     return found
 
 
@@ -110,11 +109,19 @@ class Watcher:
         self.at_work = {app: future for app, future in self.at_work.items() if not future.done()}
         readings = ctx.meter.lately(0.0)
         for row in rows if readings else []:
-            seen = self.seen.setdefault((row.deploy, row.mode), Seen(first(row)))
-            if row.app not in self.at_work and readings[-1].at > seen.at:
-                verdict = note(ctx, seen, row, readings[-1])
-                if due(seen, row, verdict, time.monotonic()):
-                    self.at_work[row.app] = self.hands.submit(follow, ctx, seen, row, verdict)
+            try:
+                self.attend(ctx, row, readings[-1])
+            except Exception:
+                # One canary that cannot be judged must not keep the others from going back.
+                log.exception("canary of %s", row.app)
+
+    def attend(self, ctx: Context, row: Canary, reading: Reading) -> None:
+        """Judge one of them by what is new, and have the verdict followed."""
+        seen = self.seen.setdefault((row.deploy, row.mode), Seen(first(row)))
+        if row.app not in self.at_work and reading.at > seen.at:
+            verdict = note(ctx, seen, row, reading)
+            if due(seen, row, verdict, time.monotonic()):
+                self.at_work[row.app] = self.hands.submit(follow, ctx, seen, row, verdict)
 
 
 def note(ctx: Context, seen: Seen, row: Canary, reading: Reading) -> Verdict:
