@@ -18,7 +18,7 @@ from tests.test_canary import BAD, TOML, events, fresh, state
 from tests.test_crash import answers, envoys
 
 PATIENT = TOML.replace("seconds = 2", "seconds = 600")
-SLOW_PUSH = '[hatch.build]\ncommand = "sleep 8"\nreason = "it is slow"\n'
+SLOW_PUSH = '[hatch.build]\ncommand = "sleep {}"\nreason = "it is slow"\n'
 
 
 @pytest.fixture
@@ -57,10 +57,10 @@ def seen(house: House, name: str) -> int:
     return canary["numbers"].get("canary", {}).get("requests", 0) if canary else 0
 
 
-def building(house: House, repo: Repo, name: str) -> tuple[threading.Thread, list[tuple[bool, str]]]:
+def building(house: House, repo: Repo, name: str, seconds: int = 8) -> tuple[threading.Thread, list[tuple[bool, str]]]:
     """A push of release 3 as a canary, which is being built now and takes its time; what git will have said."""
     before = house.api("GET", f"/api/apps/{name}/deploys")[1][0]["id"]
-    repo.change(**{"app_py": SERVER.format(word="three"), "wend.toml": PATIENT + SLOW_PUSH})
+    repo.change(**{"app_py": SERVER.format(word="three"), "wend.toml": PATIENT + SLOW_PUSH.format(seconds)})
     said: list[tuple[bool, str]] = []
     push = threading.Thread(target=lambda: said.append(repo.push("-o", "canary=50", "main")))
     push.start()
@@ -258,14 +258,15 @@ def test_the_judge_that_waits_to_promote_still_takes_back(app: tuple[House, Repo
     repo.change(**{"app_py": turns.format(word="two"), "wend.toml": TOML.replace("seconds = 2", "seconds = 1")})
     with Load(house, name, rate=150):
         assert repo.push("-o", "canary=80", "main")[0]
-        push, said = building(house, repo, name)
-        until(lambda: told(house, name)["canary"]["verdict"] == "promote", 15)
+        push, said = building(house, repo, name, seconds=100)
+        until(lambda: told(house, name)["canary"]["verdict"] == "promote", 60)
         while push.is_alive() and house.get(name, "/turn")[0] == 200:
             pass
-        until(lambda: state(house, name) == "rolled back", 10)
+        until(lambda: state(house, name) == "rolled back", 20)
         assert push.is_alive(), "the push is still being built"
-        push.join()
-    assert said[0][0], said
+    house.api("DELETE", f"/api/apps/{name}", {"confirm": name})  # ends the push too
+    push.join()
+    assert not said[0][0], said
 
 
 def test_going_back_by_number_during_a_canary(app: tuple[House, Repo, str]) -> None:
