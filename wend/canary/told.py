@@ -64,7 +64,8 @@ def unsure(evidence: Evidence, needs: int | None) -> str:
     if not evidence.stable.requests:
         return "no requests came to the release beside it, so there is nothing to compare with"
     if needs is None:
-        return f"errors in {errors(canary)}, beside it in {errors(evidence.stable)}: not surely worse, and not surely as good"
+        seen = f"errors in {errors(canary)}, beside it in {errors(evidence.stable)}"
+        return f"{seen}: not surely worse, and not surely as good"
     pace = canary.requests / evidence.seconds if evidence.seconds else 0.0
     lasting = f", {duration(needs / pace)} at the pace so far" if pace else ""
     return f"needs about {needs:,} more requests{lasting}; errors in {errors(canary)} until now"
