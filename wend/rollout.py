@@ -251,7 +251,8 @@ def current(ctx: Context, name: str, deploy: str | None = None) -> Canary:
         return row
     if past and (deploy is not None or past.ended_at):
         raise Conflict(f"the canary of release {past.release} of {name} is over: {past.state}", f"wend status {name}")
-    raise NotFound(f"{name} has no canary", f"`wend canary {name} --release N` begins one of release N")
+    what = name if deploy is None else f"deploy {deploy} of {name}"
+    raise NotFound(f"{what} has no canary", f"`wend canary {name} --release N` begins one of release N")
 
 
 def step(ctx: Context, row: Canary, at: int, state: str, told: Mapping[str, Any]) -> None:
