@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from wend.events import Event, Fact
 
-Reduce = Callable[[Connection, Event], None]
+Reduce = Callable[[Connection, Sequence[Event]], None]
 
 
 class Ledger(Protocol):

@@ -134,7 +134,7 @@ class Sqlite:
         row = (fact.id, at, fact.kind, fact.stream, fact.actor, fact.team, fact.app, fact.data)
         made = Event(seq + 1, *row, hash=link(previous, seq + 1, row))
         connection.execute(sa.insert(LEDGER), as_row(made))
-        self.reduce(connection, made)
+        self.reduce(connection, [made])
         return made
 
     def erase(self, hashes: Iterable[str], actor: str) -> None:
@@ -148,9 +148,9 @@ class Sqlite:
         with self.transaction() as connection:
             self.tables.drop_all(connection)
             self.tables.create_all(connection)
-            for found in self.scan(connection):
-                self.reduce(connection, found)
-                count = found.seq
+            for batch in self.batches(connection):
+                self.reduce(connection, batch)
+                count = batch[-1].seq
             connection.execute(sa.delete(META).where(META.c.key == "schema"))
             connection.execute(sa.insert(META), {"key": "schema", "value": str(self.schema)})
         return count
@@ -161,12 +161,17 @@ class Sqlite:
         return self.engine.connect()
 
     def scan(self, connection: sa.Connection) -> Iterator[Event]:
-        """Every event in order, in batches, so that a long ledger fits in memory."""
+        """Every event in order."""
+        for batch in self.batches(connection):
+            yield from batch
+
+    def batches(self, connection: sa.Connection) -> Iterator[list[Event]]:
+        """The same in batches, so that a long ledger fits in memory."""
         after = 0
         while batch := fetch(
             connection, sa.select(LEDGER).where(LEDGER.c.seq > after).order_by(LEDGER.c.seq).limit(5000)
         ):
-            yield from batch
+            yield batch
             after = batch[-1].seq
 
     def read(

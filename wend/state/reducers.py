@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import groupby
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,11 +15,15 @@ from wend.state import canaries, jobs, resources, scaling
 from wend.state.tables import APPS, CONFIG, DEPLOYS, EXITS, META, RELEASES, RUNS, SEALED, SECRETS, STEPS, TOKENS
 
 
-def reduce(connection: Connection, event: Event) -> None:
-    """Apply one event; kinds without a reducer change no table."""
-    handler = REDUCERS.get(event.kind)
-    if handler:
-        handler(connection, event)
+def reduce(connection: Connection, events: Sequence[Event]) -> None:
+    """Apply events in order; kinds without a reducer change no table. A run of one kind that comes in masses is given
+    to its reducer as a whole."""
+    for kind, run in groupby(events, key=lambda event: event.kind):
+        if kind in MASSES:
+            MASSES[kind](connection, list(run))
+        elif kind in REDUCERS:
+            for event in run:
+                REDUCERS[kind](connection, event)
 
 
 def app_created(db: Connection, event: Event) -> None:
@@ -211,3 +216,4 @@ REDUCERS: dict[str, Callable[[Connection, Event], None]] = {
         *scaling.REDUCERS,
     )
 }
+MASSES: dict[str, Callable[[Connection, list[Event]], None]] = {}
