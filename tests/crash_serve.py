@@ -10,7 +10,7 @@ import sys
 from typing import Any
 
 from wend.journal import Journal
-from wend.ledger.sqlite import Sqlite
+from wend.ledger.store import Store
 from wend.serve import main
 
 when, _, name = sys.argv.pop(1).partition(":")
@@ -26,10 +26,10 @@ def step(self: Journal, this: str, *words: Any, **more: Any) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-append = Sqlite.append
+append = Store.append
 
 
-def appended(self: Sqlite, facts: Any, *words: Any, **more: Any) -> Any:
+def appended(self: Store, facts: Any, *words: Any, **more: Any) -> Any:
     """The real thing, unless a fact of the kind that is named is among them."""
     named = any(fact.kind == kind for fact in facts)
     if named and when == "before":
@@ -40,7 +40,7 @@ def appended(self: Sqlite, facts: Any, *words: Any, **more: Any) -> Any:
     return found
 
 
-Sqlite.append = appended  # type: ignore[method-assign]
+Store.append = appended  # type: ignore[method-assign]
 if name == "received":
     begin = Journal.begin
 

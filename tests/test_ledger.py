@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sqlite3
 import subprocess
 import sys
@@ -49,6 +50,28 @@ def test_repeating_an_id_changes_nothing(ledger: Sqlite) -> None:
     ledger.append([made("one", id="same")])
     assert ledger.append([made("one", id="same")]) == []
     assert ledger.head()[0] == 1
+
+
+def test_an_id_twice_in_one_batch_is_written_once(ledger: Sqlite) -> None:
+    events = ledger.append([made("one", id="same"), made("two"), made("three", id="same")])
+    assert [event.app for event in events] == ["one", "two"]
+    assert names(ledger) == ["one", "two"]
+
+
+@pytest.mark.parametrize("name", ["id", "stream", "actor", "team", "app"])
+def test_a_name_with_a_character_that_no_database_keeps_is_refused(ledger: Sqlite, name: str) -> None:
+    fact = Fact("push_refused", "s", {})
+    with pytest.raises(Invalid, match=name):
+        ledger.append([dataclasses.replace(fact, **{name: "a\0b"})])
+    assert ledger.head()[0] == 0
+
+
+def test_odd_characters_in_data_become_one_that_can_be_kept(ledger: Sqlite) -> None:
+    data = {"reason": "a\0b \ud800 \\u0000", "tail": ["\0"], "k\0": {"x": ("\udfff", 1)}}
+    ledger.append([Fact("push_refused", "s", data)])
+    kept = {"reason": "a\ufffdb \ufffd \\u0000", "tail": ["\ufffd"], "k\ufffd": {"x": ["\ufffd", 1]}}
+    assert ledger.read()[0].data == kept
+    assert ledger.verify() == 1
 
 
 def test_a_reducer_that_fails_leaves_no_event(ledger: Sqlite) -> None:

@@ -1,0 +1,162 @@
+"""Threads that append at once are committed together: in order, each for itself, and each on the disk when told so."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from tests.house import until
+from wend.errors import Conflict, Down, WendError
+from wend.events import Event, Fact
+from wend.ledger.sqlite import Sqlite
+from wend.state import SCHEMA
+from wend.state.reducers import reduce
+from wend.state.tables import APPS, META
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Sqlite]:
+    opened = Sqlite(tmp_path / "wend.db", META, reduce, SCHEMA)
+    yield opened
+    opened.close()
+
+
+def made(name: str, **more: Any) -> Fact:
+    return Fact("app_created", f"app/{name}", {"branch": "main"}, actor="ada", app=name, **more)
+
+
+def names(ledger: Sqlite) -> list[str]:
+    with ledger.query() as db:
+        return list(db.execute(sa.select(APPS.c.name).order_by(APPS.c.name)).scalars())
+
+
+class Asking(threading.Thread):
+    """An append on a thread of its own; `outcome` is what came of it."""
+
+    def __init__(self, act: Callable[[], list[Event]]) -> None:
+        super().__init__(daemon=True)
+        self.act = act
+        self.outcome: list[Event] | Exception | None = None
+
+    def run(self) -> None:
+        try:
+            self.outcome = self.act()
+        except (WendError, sa.exc.DBAPIError) as error:
+            self.outcome = error
+
+
+def together(ledger: Sqlite, *acts: Callable[[], list[Event]]) -> list[Any]:
+    """Do these as one group, in this order: they pile up while somebody else has the turn."""
+    threads = [Asking(act) for act in acts]
+    with ledger.writing:
+        for count, thread in enumerate(threads, 1):
+            thread.start()
+            until(lambda count=count: len(ledger.queue) == count, 5)
+    for thread in threads:
+        thread.join(10)
+    return [thread.outcome for thread in threads]
+
+
+def test_a_group_is_chained_in_the_order_of_its_requests(ledger: Sqlite) -> None:
+    outcomes = together(ledger, *(lambda name=name: ledger.append([made(name), made(name + "2")]) for name in "cab"))
+    assert [event.app for event in ledger.read()] == ["c", "c2", "a", "a2", "b", "b2"]
+    assert [[event.seq for event in events] for events in outcomes] == [[1, 2], [3, 4], [5, 6]]
+    assert ledger.verify() == 6
+
+
+def test_one_that_fails_fails_alone(ledger: Sqlite) -> None:
+    outcomes = together(
+        ledger,
+        lambda: ledger.append([made("one")]),
+        lambda: ledger.append([made("two"), made("one")]),
+        lambda: ledger.append([made("one")], expect=("app/one", 0)),
+        lambda: ledger.append([made("three")], expect=("app/three", 0)),
+    )
+    assert [type(outcome) for outcome in outcomes] == [list, sa.exc.IntegrityError, Conflict, list]
+    assert names(ledger) == ["one", "three"]
+    assert [event.app for event in ledger.read()] == ["one", "three"]
+    assert ledger.verify() == 2
+
+
+def test_an_id_counts_once_in_a_group_and_again_after_its_first_writer_failed(ledger: Sqlite) -> None:
+    ledger.append([made("zero")])
+    outcomes = together(
+        ledger,
+        lambda: ledger.append([made("one", id="same"), made("zero")]),
+        lambda: ledger.append([made("two", id="same")]),
+        lambda: ledger.append([made("three", id="same")]),
+    )
+    assert isinstance(outcomes[0], sa.exc.IntegrityError)
+    assert [event.app for event in outcomes[1]] == ["two"]
+    assert outcomes[2] == []
+    assert names(ledger) == ["two", "zero"]
+
+
+def test_a_group_that_cannot_be_committed_was_recorded_for_nobody(tmp_path: Path) -> None:
+    def fails(connection: sa.Connection, events: Sequence[Event]) -> None:
+        reduce(connection, events)
+        if any(event.app == "bad" for event in events):
+            connection.exec_driver_sql("ROLLBACK")  # as SQLite does by itself when the disk is full
+
+    ledger = Sqlite(tmp_path / "wend.db", META, fails, SCHEMA)
+    outcomes = together(ledger, *(lambda name=name: ledger.append([made(name)]) for name in ("one", "bad", "two")))
+    assert [type(outcome) for outcome in outcomes] == [Down, Down, Down]
+    assert ledger.read() == [] and names(ledger) == []
+    assert [event.seq for event in ledger.append([made("three")])] == [1]
+    ledger.close()
+
+
+def test_reducers_get_what_was_appended_at_once_as_a_whole(tmp_path: Path) -> None:
+    runs: list[int] = []
+
+    def counting(connection: sa.Connection, events: Sequence[Event]) -> None:
+        runs.append(len(events))
+        reduce(connection, events)
+
+    ledger = Sqlite(tmp_path / "wend.db", META, counting, SCHEMA)
+    ledger.append([made(f"app{number}") for number in range(2500)])
+    assert runs == [2500]
+    ledger.close()
+
+
+WRITER = """
+import sys, threading
+from pathlib import Path
+from tests.test_ledger_groups import made
+from wend.ledger.sqlite import Sqlite
+from wend.state import SCHEMA
+from wend.state.reducers import reduce
+from wend.state.tables import META
+ledger = Sqlite(Path(sys.argv[1]), META, reduce, SCHEMA)
+def write(thread):
+    for number in range(100000):
+        ledger.append([made(f"t{thread}n{number}")])
+        sys.stdout.write(f"t{thread}n{number}\\n")
+        sys.stdout.flush()
+for thread in range(8):
+    threading.Thread(target=write, args=(thread,)).start()
+"""
+
+
+def test_kill_nine_of_eight_writers_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
+    file = tmp_path / "wend.db"
+    words = [sys.executable, "-c", WRITER, str(file)]
+    writer = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parent.parent)
+    assert writer.stdout
+    told = [line.strip() for line, _ in zip(writer.stdout, range(300), strict=False)]
+    writer.kill()
+    told += [line.strip() for line in writer.stdout if line.endswith("\n")]
+    writer.wait()
+    reopened = Sqlite(file, META, reduce, SCHEMA)
+    there = set(names(reopened))
+    assert set(told) <= there, "what was acknowledged is there"
+    assert len(there - set(told)) <= 8, "and beyond that at most what each thread was at"
+    assert reopened.verify() == len(there)
+    reopened.close()

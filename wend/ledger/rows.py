@@ -1,0 +1,95 @@
+"""The ledger's own tables, and how facts and events become rows and come back."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple, cast
+
+import sqlalchemy as sa
+
+from wend.errors import Invalid, Refused
+from wend.events import KINDS, Event, Fact
+
+OWN = sa.MetaData()
+LEDGER = sa.Table(
+    "ledger",
+    OWN,
+    sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True, autoincrement=False),
+    sa.Column("id", sa.Text, nullable=False, unique=True),
+    sa.Column("at", sa.BigInteger, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("stream", sa.Text, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("team", sa.Text),
+    sa.Column("app", sa.Text),
+    sa.Column("data", sa.Text, nullable=False),
+    sa.Column("hash", sa.Text, nullable=False),
+    sa.Index("ledger_kind", "kind", "seq"),
+    sa.Index("ledger_app", "app", "seq"),
+    sa.Index("ledger_stream", "stream", "seq"),
+)
+TEXTS = sa.Table(
+    "texts",
+    OWN,
+    sa.Column("hash", sa.Text, primary_key=True),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+)
+NOTES = sa.Table("meta", OWN, sa.Column("key", sa.Text, primary_key=True), sa.Column("value", sa.Text, nullable=False))
+
+ODD = re.compile("[\0\ud800-\udfff]")  # what PostgreSQL's text cannot hold; lone surrogates are no UTF-8 either
+
+
+class Entry(NamedTuple):
+    """A fact on its way in, and its data as the JSON that is stored."""
+
+    fact: Fact
+    text: str
+
+
+def entry(fact: Fact) -> Entry:
+    """The fact as every database can keep it. A NUL or half a surrogate pair inside the data becomes U+FFFD, so that an
+    odd byte in some app's last words never keeps a deploy from being recorded. In a name it is Invalid, as is an
+    unknown kind."""
+    if fact.kind not in KINDS:
+        raise Invalid(f"unknown kind of event {fact.kind!r}", "add it to wend/events.py")
+    for name in ("id", "stream", "actor", "team", "app"):
+        if ODD.search(getattr(fact, name) or ""):
+            raise Invalid(f"{name} = {getattr(fact, name)!r} holds a character that cannot be kept", "leave it out")
+    text = as_json(fact.data)
+    if "\\u0000" in text or ODD.search(text):
+        fact = replace(fact, data=plain(fact.data))
+        text = as_json(fact.data)
+    return Entry(fact, text)
+
+
+def as_json(data: dict[str, Any]) -> str:
+    return json.dumps(data, ensure_ascii=False, allow_nan=False)
+
+
+def plain(value: Any) -> Any:
+    """The same value with every odd character replaced."""
+    if isinstance(value, str):
+        return ODD.sub("\ufffd", value)
+    if isinstance(value, dict):
+        return {plain(key): plain(item) for key, item in cast("dict[Any, Any]", value).items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in cast("Sequence[Any]", value)]
+    return value
+
+
+def as_row(event: Event, text: str) -> dict[str, Any]:
+    return {**event.__dict__, "data": text}
+
+
+def as_event(row: Mapping[Any, Any]) -> Event:
+    try:
+        return Event(**{**row, "data": json.loads(row["data"])})
+    except ValueError as error:
+        raise Refused(f"the ledger has been tampered with: event {row['seq']} is not as written") from error
+
+
+def fetch(connection: sa.Connection, statement: sa.Select[Any]) -> list[Event]:
+    return [as_event(row) for row in connection.execute(statement).mappings()]

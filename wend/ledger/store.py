@@ -1,0 +1,307 @@
+"""The ledger in an SQL database: what SQLite and PostgreSQL have in common, which is nearly everything.
+
+Threads that want to write at the same time are committed together by the one that gets the turn: one wait for the disk
+for all of them, each in a savepoint of its own, so that one that fails, fails alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from wend.errors import Conflict, Down, Refused
+from wend.events import Event, Fact
+from wend.ledger import Reduce
+from wend.ledger.chain import GENESIS, link, verify
+from wend.ledger.rows import LEDGER, NOTES, OWN, TEXTS, Entry, as_row, entry, fetch
+
+CHUNK = 1000  # ids looked up in one query
+BATCH = 5000  # events held in memory when all are read
+CUT_OFF = Down("the platform was stopped while the ledger was written", "start it, then try again")
+
+
+@dataclass(eq=False)
+class Request:
+    """One call of `append`: what it wants, and what became of it."""
+
+    entries: list[Entry]
+    expect: tuple[str, int] | None = None
+    texts: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
+    written: list[Event] = field(default_factory=list[Event])
+    error: BaseException | None = None
+    over: bool = False
+
+
+@dataclass
+class Tip:
+    """The end of the chain during one transaction, and which of the ids asked for are there."""
+
+    seq: int
+    hash: str
+    known: set[str]
+
+
+class Store:
+    """A Ledger in the database behind `engine`. `tables` are the projections, `reduce` fills them, `schema` is their
+    number: when the database has another, they are rebuilt from the ledger; when it has a higher one, a newer Wend
+    made it: Refused."""
+
+    begin = "BEGIN"
+    append_only: Sequence[str] = ()  # statements that make the database itself refuse changes; repeating is harmless
+
+    def __init__(
+        self, engine: sa.Engine, tables: sa.MetaData, reduce: Reduce, schema: int, clock: Callable[[], float]
+    ) -> None:
+        self.engine, self.tables, self.reduce, self.schema, self.clock = engine, tables, reduce, schema, clock
+        self.writing = threading.Lock()
+        self.queue: deque[Request] = deque()
+        self.news = threading.Condition()
+
+    def open(self) -> None:
+        """Make what is missing. Raises Refused when a newer Wend made the tables."""
+        with self.transaction() as connection:
+            self.create(connection, OWN)
+            for statement in self.append_only:
+                connection.exec_driver_sql(statement)
+            found = connection.execute(sa.select(NOTES.c.value).where(NOTES.c.key == "schema")).scalar()
+            if found is not None and int(found) > self.schema:
+                raise Refused(
+                    f"this home was made by a newer Wend (tables {found}, this one knows {self.schema})",
+                    "upgrade Wend, or use another --home",
+                )
+            if found is None or int(found) != self.schema:
+                self.refill(connection)
+
+    # ------------------------------------------------------------------------------------------ what a body decides
+
+    def create(self, connection: sa.Connection, tables: sa.MetaData) -> None:
+        tables.create_all(connection)
+
+    def lock(self, connection: sa.Connection) -> None:
+        """Nobody else writes until this transaction is over."""
+
+    def down(self, error: DBAPIError) -> Down:
+        """What an error of the database itself means, and what to do."""
+        return Down(f"the ledger cannot be written: {error.orig}", "try again")
+
+    def arrived(self, events: Sequence[Event]) -> bool:
+        """Whether a commit that failed was one after all, and only its answer was lost."""
+        return False
+
+    # ------------------------------------------------------------------------------------------ writing
+
+    @contextmanager
+    def transaction(self) -> Generator[sa.Connection]:
+        """One writer at a time, durable when it ends without an error, otherwise as if it never began. Raises Down."""
+        with self.writing, self.alone() as connection:
+            yield connection
+
+    @contextmanager
+    def alone(self) -> Generator[sa.Connection]:
+        """The same for whoever has `writing`."""
+        try:
+            with self.engine.connect() as connection:
+                connection.exec_driver_sql(self.begin)
+                try:
+                    self.lock(connection)
+                    yield connection
+                    connection.exec_driver_sql("COMMIT")
+                except BaseException:
+                    with contextlib.suppress(DBAPIError):  # a database in trouble may have rolled back by itself
+                        connection.exec_driver_sql("ROLLBACK")
+                    raise
+        except OperationalError as error:
+            raise self.down(error) from error
+
+    def append(
+        self,
+        facts: Sequence[Fact],
+        expect: tuple[str, int] | None = None,
+        texts: Mapping[str, bytes] | None = None,
+    ) -> list[Event]:
+        request = Request([entry(fact) for fact in facts], expect, texts or {})
+        self.queue.append(request)
+        with self.writing:
+            if not request.over:
+                self.commit([self.queue.popleft() for _ in range(len(self.queue))])
+        if request.error is not None:
+            raise request.error
+        return request.written
+
+    def commit(self, group: Sequence[Request]) -> None:
+        """Carry out all of these in one transaction, in order. Needs `writing`."""
+        try:
+            with self.alone() as connection:
+                ids = (one.fact.id for request in group for one in request.entries)
+                tip = Tip(*newest(connection), known=known(connection, ids))
+                for request in group:
+                    self.carry_out(connection, request, tip, only=len(group) == 1)
+        except BaseException as error:
+            whole = isinstance(error, Down) and self.arrived([made for one in group for made in one.written])
+            for request in () if whole else group:
+                request.error = request.error or error if isinstance(error, Exception) else CUT_OFF
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            for request in group:
+                request.over = True
+        with self.news:
+            self.news.notify_all()
+
+    def carry_out(self, connection: sa.Connection, request: Request, tip: Tip, only: bool) -> None:
+        """One request inside the transaction. When it is not the only one, its failure stays its own."""
+        before = (tip.seq, tip.hash)
+        if not only:
+            connection.exec_driver_sql("SAVEPOINT one")
+        try:
+            request.written = self.write(connection, request, tip)
+        except Exception as error:
+            if only:
+                raise
+            # Raises in its turn when the whole transaction is lost, and then nobody's request was carried out.
+            connection.exec_driver_sql("ROLLBACK TO SAVEPOINT one")
+            request.error = self.down(error) if isinstance(error, OperationalError) else error
+            tip.seq, tip.hash = before
+        else:
+            tip.known.update(made.id for made in request.written)
+        if not only:
+            connection.exec_driver_sql("RELEASE SAVEPOINT one")
+
+    def write(self, connection: sa.Connection, request: Request, tip: Tip) -> list[Event]:
+        """Chain the facts that are new and reduce them, all at once."""
+        if request.expect is not None:
+            check_expected(connection, *request.expect)
+        keep_texts(connection, request.texts)
+        fresh: dict[str, Entry] = {}
+        for one in request.entries:
+            if one.fact.id not in tip.known:
+                fresh.setdefault(one.fact.id, one)
+        made = [self.chained(one.fact, tip) for one in fresh.values()]
+        rows = [as_row(event, one.text) for event, one in zip(made, fresh.values(), strict=True)]
+        if made:
+            connection.execute(sa.insert(LEDGER), rows)
+            self.reduce(connection, made)
+        return made
+
+    def chained(self, fact: Fact, tip: Tip) -> Event:
+        """The fact as the next event, which is the new tip."""
+        at = int(self.clock() * 1_000_000) if fact.at is None else fact.at
+        row = (fact.id, at, fact.kind, fact.stream, fact.actor, fact.team, fact.app, fact.data)
+        tip.hash = link(tip.hash, tip.seq + 1, row)
+        tip.seq += 1
+        return Event(tip.seq, *row, hash=tip.hash)
+
+    def erase(self, hashes: Iterable[str], actor: str) -> None:
+        for hash in hashes:
+            erased = Request([entry(Fact("text_erased", "texts", {"hash": hash}, actor=actor))])
+            with self.transaction() as connection:
+                connection.execute(sa.delete(TEXTS).where(TEXTS.c.hash == hash))
+                self.write(connection, erased, Tip(*newest(connection), known=set()))
+
+    def rebuild(self) -> int:
+        with self.transaction() as connection:
+            return self.refill(connection)
+
+    def refill(self, connection: sa.Connection) -> int:
+        """Make the tables anew inside a transaction; the number of events."""
+        count = 0
+        self.tables.drop_all(connection)
+        self.create(connection, self.tables)
+        for batch in batches(connection):
+            self.reduce(connection, batch)
+            count = batch[-1].seq
+        connection.execute(sa.delete(NOTES).where(NOTES.c.key == "schema"))
+        connection.execute(sa.insert(NOTES), {"key": "schema", "value": str(self.schema)})
+        return count
+
+    # ------------------------------------------------------------------------------------------ reading
+
+    def query(self) -> sa.Connection:
+        return self.engine.connect()
+
+    def read(
+        self,
+        after: int = 0,
+        kinds: Iterable[str] | None = None,
+        app: str | None = None,
+        limit: int = 1000,
+        newest: bool = False,
+    ) -> list[Event]:
+        wanted = sa.select(LEDGER).where(LEDGER.c.seq > after)
+        if kinds is not None:
+            wanted = wanted.where(LEDGER.c.kind.in_(list(kinds)))
+        if app is not None:
+            wanted = wanted.where(LEDGER.c.app == app)
+        order = LEDGER.c.seq.desc() if newest else LEDGER.c.seq
+        with self.query() as connection:
+            found = fetch(connection, wanted.order_by(order).limit(limit))
+        return found[::-1] if newest else found
+
+    def follow(self, after: int, seconds: float) -> Iterator[list[Event]]:
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            with self.news:
+                batch = self.read(after)
+                if not batch:
+                    # Another process may append too, and cannot notify us: look again at least once a second.
+                    self.news.wait(min(left, 1.0))
+                    continue
+            yield batch
+            after, deadline = batch[-1].seq, time.monotonic() + seconds
+
+    def text(self, hash: str) -> bytes | None:
+        with self.query() as connection:
+            return connection.execute(sa.select(TEXTS.c.body).where(TEXTS.c.hash == hash)).scalar()
+
+    def head(self) -> tuple[int, str]:
+        with self.query() as connection:
+            return newest(connection)
+
+    def verify(self, witness: tuple[int, str] | None = None) -> int:
+        with self.query() as connection:
+            return verify((event for batch in batches(connection) for event in batch), witness)
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def batches(connection: sa.Connection) -> Iterator[list[Event]]:
+    """Every event in order, so many at a time that a long ledger fits in memory."""
+    after = 0
+    while batch := fetch(connection, sa.select(LEDGER).where(LEDGER.c.seq > after).order_by(LEDGER.c.seq).limit(BATCH)):
+        yield batch
+        after = batch[-1].seq
+
+
+def newest(connection: sa.Connection) -> tuple[int, str]:
+    row = connection.execute(sa.select(LEDGER.c.seq, LEDGER.c.hash).order_by(LEDGER.c.seq.desc()).limit(1)).first()
+    return (row.seq, row.hash) if row else (0, GENESIS)
+
+
+def known(connection: sa.Connection, ids: Iterable[str]) -> set[str]:
+    """Those of the ids that are in the ledger."""
+    asked, found = list(ids), set[str]()
+    for start in range(0, len(asked), CHUNK):
+        these = LEDGER.c.id.in_(asked[start : start + CHUNK])
+        found.update(connection.execute(sa.select(LEDGER.c.id).where(these)).scalars())
+    return found
+
+
+def keep_texts(connection: sa.Connection, texts: Mapping[str, bytes]) -> None:
+    for hash, body in texts.items():
+        if connection.execute(sa.select(TEXTS.c.hash).where(TEXTS.c.hash == hash)).first() is None:
+            connection.execute(sa.insert(TEXTS), {"hash": hash, "body": body})
+
+
+def check_expected(connection: sa.Connection, stream: str, seq: int) -> None:
+    last = connection.execute(sa.select(sa.func.max(LEDGER.c.seq)).where(LEDGER.c.stream == stream)).scalar() or 0
+    if last != seq:
+        raise Conflict(f"{stream} changed meanwhile (event {last}, not {seq})", "look again, then repeat it")
