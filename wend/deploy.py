@@ -25,7 +25,7 @@ from wend.journal import Journal
 from wend.leases import Lease
 from wend.run import Replica, Step
 from wend.run.oneoff import run
-from wend.spec import Spec
+from wend.spec import Hatch, Spec
 from wend.state import questions, scaling
 from wend.state.questions import App, Deploy, Release
 
@@ -74,6 +74,11 @@ def frozen_processes(made: Artifact, spec: Spec) -> dict[str, dict[str, Any]]:
     return found
 
 
+def departure(hatch: Hatch) -> dict[str, str | None]:
+    """What is kept of an escape hatch."""
+    return {"reason": hatch.reason, "until": hatch.until.isoformat() if hatch.until else None}
+
+
 # ---------------------------------------------------------------------------------------------- acts
 
 
@@ -93,6 +98,7 @@ def freeze(ctx: Context, journal: Journal, wish: Wish) -> Release:
         env=dict(wish.spec.env),
         processes=processes,
         declared=wish.spec.declared.kept(),
+        hatches={kind: departure(hatch) for kind, hatch in wish.spec.hatches.items()},
         command=wish.spec.release or wish.artifact.release,
     )
     ctx.ledger.append([made])

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from wend.events import Event
-from wend.state import canaries, jobs, resources, scaling
+from wend.state import canaries, delivery, jobs, own, people, resources, scaling, services
 from wend.state.tables import APPS, CONFIG, DEPLOYS, EXITS, META, RELEASES, RUNS, SEALED, SECRETS, STEPS, TOKENS
 
 
@@ -23,7 +23,8 @@ def reduce(connection: Connection, events: Sequence[Event]) -> None:
             MASSES[kind](connection, list(run))
         elif kind in REDUCERS:
             for event in run:
-                REDUCERS[kind](connection, event)
+                for handler in REDUCERS[kind]:
+                    handler(connection, event)
 
 
 def app_created(db: Connection, event: Event) -> None:
@@ -187,33 +188,37 @@ def token_revoked(db: Connection, event: Event) -> None:
     db.execute(sa.update(TOKENS).where(TOKENS.c.id == event.data["token"]).values(revoked_at=event.at))
 
 
-REDUCERS: dict[str, Callable[[Connection, Event], None]] = {
-    handler.__name__: handler
-    for handler in (
-        app_created,
-        app_destroyed,
-        branch_set,
-        config_changed,
-        deploy_failed,
-        preview_renewed,
-        deploy_finished,
-        deploy_started,
-        deploy_step_reached,
-        release_created,
-        release_retired,
-        release_went_live,
-        replica_exited,
-        run_finished,
-        run_started,
-        secret_changed,
-        secret_sealed,
-        token_created,
-        team_set,
-        token_revoked,
-        *canaries.REDUCERS,
-        *jobs.REDUCERS,
-        *resources.REDUCERS,
-        *scaling.REDUCERS,
-    )
-}
-MASSES: dict[str, Callable[[Connection, list[Event]], None]] = {}
+APPLIED = (
+    app_created,
+    app_destroyed,
+    branch_set,
+    config_changed,
+    deploy_failed,
+    preview_renewed,
+    deploy_finished,
+    deploy_started,
+    deploy_step_reached,
+    release_created,
+    release_retired,
+    release_went_live,
+    replica_exited,
+    run_finished,
+    run_started,
+    secret_changed,
+    secret_sealed,
+    token_created,
+    team_set,
+    token_revoked,
+    *canaries.REDUCERS,
+    *jobs.REDUCERS,
+    *resources.REDUCERS,
+    *scaling.REDUCERS,
+    *delivery.REDUCERS,
+    *people.REDUCERS,
+    *services.REDUCERS,
+    *own.REDUCERS,
+)
+REDUCERS: dict[str, list[Callable[[Connection, Event], None]]] = {}
+for one in APPLIED:
+    REDUCERS.setdefault(one.__name__, []).append(one)
+MASSES: dict[str, Callable[[Connection, list[Event]], None]] = {**delivery.MASSES, **people.MASSES}

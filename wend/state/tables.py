@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import sqlalchemy as sa
+from sqlalchemy import Connection
+from sqlalchemy.dialects import postgresql, sqlite
 
 META = sa.MetaData()
 
@@ -18,6 +23,44 @@ def text(name: str, key: bool = False, null: bool = False) -> sa.Column[object]:
 
 def number(name: str, key: bool = False, null: bool = False) -> sa.Column[object]:
     return sa.Column(name, sa.BigInteger, primary_key=key, nullable=null, autoincrement=False)
+
+
+def flag(name: str) -> sa.Column[object]:
+    """0 or 1; both databases count and add them."""
+    return sa.Column(name, sa.SmallInteger, nullable=False)
+
+
+def insert(db: Connection, into: sa.Table) -> Any:
+    """An INSERT that can say what to do with a row whose key is there; both databases spell it the same way."""
+    return postgresql.insert(into) if db.dialect.name == "postgresql" else sqlite.insert(into)
+
+
+def add_once(db: Connection, into: sa.Table, rows: Sequence[dict[str, Any]]) -> None:
+    """Add the rows whose key is not there yet."""
+    if rows:
+        db.execute(insert(db, into).on_conflict_do_nothing(), rows)
+
+
+def merge_rows(
+    db: Connection,
+    into: sa.Table,
+    rows: Sequence[dict[str, Any]],
+    known: tuple[str, ...] = (),
+    newest: tuple[str, ...] = (),
+    replace: tuple[str, ...] = (),
+    highest: tuple[str, ...] = (),
+) -> None:
+    """Add rows; where the key is there: `known` columns are filled in if empty, `newest` take the new value if there is
+    one, `replace` always, `highest` keep the higher of both."""
+    if not rows:
+        return
+    statement = insert(db, into)
+    new, old = statement.excluded, into.c
+    values: dict[str, Any] = {name: sa.func.coalesce(old[name], new[name]) for name in known}
+    values |= {name: sa.func.coalesce(new[name], old[name]) for name in newest}
+    values |= {name: new[name] for name in replace}
+    values |= {name: sa.case((new[name] > old[name], new[name]), else_=old[name]) for name in highest}
+    db.execute(statement.on_conflict_do_update(index_elements=list(into.primary_key.columns), set_=values), rows)
 
 
 APPS = table(

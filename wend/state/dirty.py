@@ -1,0 +1,16 @@
+"""What has changed since the derived tables were worked out: a change, a deployment, a service, its team, or a day."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import Connection
+
+from wend.state.tables import add_once, table, text
+
+DIRTY = table("dirty", text("kind", key=True), text("key", key=True))
+
+
+def mark(db: Connection, kind: str, keys: Iterable[str]) -> None:
+    """Note what has to be worked out anew."""
+    add_once(db, DIRTY, [{"kind": kind, "key": key} for key in dict.fromkeys(keys)])
