@@ -6,6 +6,7 @@ State tables are filled by reducers in the same transaction, so nothing is done 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from sqlalchemy import Connection
@@ -55,6 +56,10 @@ class Ledger(Protocol):
 
     def query(self) -> Connection:
         """A read connection for the tables, as a context manager."""
+        ...
+
+    def transaction(self) -> AbstractContextManager[Connection]:
+        """A write transaction, for tables that follow from other tables; facts go through `append`. Raises Down."""
         ...
 
     def verify(self, witness: tuple[int, str] | None = None) -> int:

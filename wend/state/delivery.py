@@ -153,9 +153,9 @@ def put_deployments(db: Connection, parts: Sequence[dict[str, Any]]) -> None:
     known = with_ids(db, {part["id"] for part in parts})
     merged = dict(known)
     for part in parts:
-        row = {**UNSAID, **part}
-        row = joined(merged[row["id"]], row) if row["id"] in merged else row
-        merged[row["id"]] = row | {"day": None if row["finished_at"] is None else row["finished_at"] // DAY}
+        id, row = str(part["id"]), {**UNSAID, **part}
+        row = joined(merged[id], row) if id in merged else row
+        merged[id] = row | {"day": None if row["finished_at"] is None else row["finished_at"] // DAY}
     fresh = [row for id, row in merged.items() if id not in known]
     if fresh:
         db.execute(sa.insert(DEPLOYMENTS), fresh)

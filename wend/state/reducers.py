@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from wend.events import Event
 from wend.state import canaries, delivery, jobs, own, people, resources, scaling, services
+from wend.state import derived as derived  # its tables are made with the others
 from wend.state.tables import APPS, CONFIG, DEPLOYS, EXITS, META, RELEASES, RUNS, SEALED, SECRETS, STEPS, TOKENS
 
 

@@ -1,0 +1,49 @@
+"""Tables that follow from other tables: which deployment carried a change, which failed, and the counts per day.
+
+They are worked out when somebody asks, from what is dirty, so that taking in events stays cheap; doing it twice, in
+any order, or all at once gives the same rows (tested).
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from wend.state.delivery import DEPLOYMENTS
+from wend.state.derived.blames import blame
+from wend.state.derived.carried import carry
+from wend.state.derived.rollups import roll_up
+from wend.state.dirty import DIRTY
+from wend.state.services import SERVICES
+
+DUE = (
+    # the services whose deployments, or whose owner, changed are to be judged; whose they are is part of every row
+    """INSERT INTO dirty (kind, key) SELECT DISTINCT 'service', service FROM deployments
+    WHERE id IN (SELECT key FROM dirty WHERE kind = 'deployment') ON CONFLICT DO NOTHING""",
+    """INSERT INTO dirty (kind, key) SELECT DISTINCT 'day', CAST(day AS TEXT) FROM deployments
+    WHERE day IS NOT NULL AND (id IN (SELECT key FROM dirty WHERE kind = 'deployment')
+      OR service IN (SELECT key FROM dirty WHERE kind = 'team')) ON CONFLICT DO NOTHING""",
+    """INSERT INTO dirty (kind, key) SELECT DISTINCT 'arrived', CAST(x.day AS TEXT) FROM changes x
+    JOIN services s ON s.repo = x.repo WHERE s.service IN (SELECT key FROM dirty WHERE kind = 'team')
+    ON CONFLICT DO NOTHING""",
+)
+
+
+def stale(db: Connection) -> bool:
+    """Whether anything came that the derived tables do not know of."""
+    return db.execute(sa.select(DIRTY.c.key).limit(1)).scalar() is not None
+
+
+def refresh(db: Connection) -> None:
+    """Bring the derived tables up to date, in a write transaction."""
+    for words in DUE:
+        db.execute(sa.text(words))
+    dirty = sa.select(DIRTY.c.key)
+    mine = DEPLOYMENTS.c.id.in_(dirty.where(DIRTY.c.kind == "deployment"))
+    theirs = DEPLOYMENTS.c.service.in_(dirty.where(DIRTY.c.kind == "team"))
+    team = sa.select(SERVICES.c.team).where(SERVICES.c.service == DEPLOYMENTS.c.service).scalar_subquery()
+    db.execute(sa.update(DEPLOYMENTS).where(mine | theirs).values(team=team))
+    carry(db)
+    blame(db)
+    roll_up(db)
+    db.execute(sa.delete(DIRTY))
