@@ -5,34 +5,28 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import pytest
 import sqlalchemy as sa
 
+from tests.databases import Database, database, ledger, postgres, served
 from tests.house import until
 from wend.errors import Conflict, Down, WendError
 from wend.events import Event, Fact
-from wend.ledger.sqlite import Sqlite
-from wend.state import SCHEMA
+from wend.ledger.store import Store
 from wend.state.reducers import reduce
-from wend.state.tables import APPS, META
+from wend.state.tables import APPS
 
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Sqlite]:
-    opened = Sqlite(tmp_path / "wend.db", META, reduce, SCHEMA)
-    yield opened
-    opened.close()
+__all__ = ["database", "ledger", "postgres", "served"]  # fixtures
 
 
 def made(name: str, **more: Any) -> Fact:
     return Fact("app_created", f"app/{name}", {"branch": "main"}, actor="ada", app=name, **more)
 
 
-def names(ledger: Sqlite) -> list[str]:
+def names(ledger: Store) -> list[str]:
     with ledger.query() as db:
         return list(db.execute(sa.select(APPS.c.name).order_by(APPS.c.name)).scalars())
 
@@ -52,7 +46,7 @@ class Asking(threading.Thread):
             self.outcome = error
 
 
-def together(ledger: Sqlite, *acts: Callable[[], list[Event]]) -> list[Any]:
+def together(ledger: Store, *acts: Callable[[], list[Event]]) -> list[Any]:
     """Do these as one group, in this order: they pile up while somebody else has the turn."""
     threads = [Asking(act) for act in acts]
     with ledger.writing:
@@ -64,14 +58,14 @@ def together(ledger: Sqlite, *acts: Callable[[], list[Event]]) -> list[Any]:
     return [thread.outcome for thread in threads]
 
 
-def test_a_group_is_chained_in_the_order_of_its_requests(ledger: Sqlite) -> None:
+def test_a_group_is_chained_in_the_order_of_its_requests(ledger: Store) -> None:
     outcomes = together(ledger, *(lambda name=name: ledger.append([made(name), made(name + "2")]) for name in "cab"))
     assert [event.app for event in ledger.read()] == ["c", "c2", "a", "a2", "b", "b2"]
     assert [[event.seq for event in events] for events in outcomes] == [[1, 2], [3, 4], [5, 6]]
     assert ledger.verify() == 6
 
 
-def test_one_that_fails_fails_alone(ledger: Sqlite) -> None:
+def test_one_that_fails_fails_alone(ledger: Store) -> None:
     outcomes = together(
         ledger,
         lambda: ledger.append([made("one")]),
@@ -85,7 +79,7 @@ def test_one_that_fails_fails_alone(ledger: Sqlite) -> None:
     assert ledger.verify() == 2
 
 
-def test_an_id_counts_once_in_a_group_and_again_after_its_first_writer_failed(ledger: Sqlite) -> None:
+def test_an_id_counts_once_in_a_group_and_again_after_its_first_writer_failed(ledger: Store) -> None:
     ledger.append([made("zero")])
     outcomes = together(
         ledger,
@@ -99,13 +93,19 @@ def test_an_id_counts_once_in_a_group_and_again_after_its_first_writer_failed(le
     assert names(ledger) == ["two", "zero"]
 
 
-def test_a_group_that_cannot_be_committed_was_recorded_for_nobody(tmp_path: Path) -> None:
+LOST = {
+    "sqlite": "ROLLBACK",  # as SQLite does by itself when the disk is full
+    "postgresql": "SELECT pg_terminate_backend(pg_backend_pid())",
+}
+
+
+def test_a_group_that_cannot_be_committed_was_recorded_for_nobody(database: Database) -> None:
     def fails(connection: sa.Connection, events: Sequence[Event]) -> None:
         reduce(connection, events)
         if any(event.app == "bad" for event in events):
-            connection.exec_driver_sql("ROLLBACK")  # as SQLite does by itself when the disk is full
+            connection.exec_driver_sql(LOST[connection.dialect.name])
 
-    ledger = Sqlite(tmp_path / "wend.db", META, fails, SCHEMA)
+    ledger = database.open(fails)
     outcomes = together(ledger, *(lambda name=name: ledger.append([made(name)]) for name in ("one", "bad", "two")))
     assert [type(outcome) for outcome in outcomes] == [Down, Down, Down]
     assert ledger.read() == [] and names(ledger) == []
@@ -113,14 +113,14 @@ def test_a_group_that_cannot_be_committed_was_recorded_for_nobody(tmp_path: Path
     ledger.close()
 
 
-def test_reducers_get_what_was_appended_at_once_as_a_whole(tmp_path: Path) -> None:
+def test_reducers_get_what_was_appended_at_once_as_a_whole(database: Database) -> None:
     runs: list[int] = []
 
     def counting(connection: sa.Connection, events: Sequence[Event]) -> None:
         runs.append(len(events))
         reduce(connection, events)
 
-    ledger = Sqlite(tmp_path / "wend.db", META, counting, SCHEMA)
+    ledger = database.open(counting)
     ledger.append([made(f"app{number}") for number in range(2500)])
     assert runs == [2500]
     ledger.close()
@@ -128,13 +128,9 @@ def test_reducers_get_what_was_appended_at_once_as_a_whole(tmp_path: Path) -> No
 
 WRITER = """
 import sys, threading
-from pathlib import Path
+from tests.databases import opened
 from tests.test_ledger_groups import made
-from wend.ledger.sqlite import Sqlite
-from wend.state import SCHEMA
-from wend.state.reducers import reduce
-from wend.state.tables import META
-ledger = Sqlite(Path(sys.argv[1]), META, reduce, SCHEMA)
+ledger = opened(sys.argv[1])
 def write(thread):
     for number in range(100000):
         ledger.append([made(f"t{thread}n{number}")])
@@ -145,18 +141,18 @@ for thread in range(8):
 """
 
 
-def test_kill_nine_of_eight_writers_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
-    file = tmp_path / "wend.db"
-    words = [sys.executable, "-c", WRITER, str(file)]
+def test_kill_nine_of_eight_writers_loses_nothing_that_was_acknowledged(database: Database) -> None:
+    words = [sys.executable, "-c", WRITER, database.name]
     writer = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parent.parent)
     assert writer.stdout
     told = [line.strip() for line, _ in zip(writer.stdout, range(300), strict=False)]
     writer.kill()
     told += [line.strip() for line in writer.stdout if line.endswith("\n")]
     writer.wait()
-    reopened = Sqlite(file, META, reduce, SCHEMA)
+    reopened = database.open()
+    count = reopened.verify()
     there = set(names(reopened))
+    assert len(there) == count
     assert set(told) <= there, "what was acknowledged is there"
     assert len(there - set(told)) <= 8, "and beyond that at most what each thread was at"
-    assert reopened.verify() == len(there)
     reopened.close()

@@ -41,6 +41,8 @@ NOTES = sa.Table("meta", OWN, sa.Column("key", sa.Text, primary_key=True), sa.Co
 
 ODD = re.compile("[\0\ud800-\udfff]")  # what PostgreSQL's text cannot hold; lone surrogates are no UTF-8 either
 
+LONGEST = 500  # characters of a name: PostgreSQL's indexes hold about 2,700 bytes
+
 
 class Entry(NamedTuple):
     """A fact on its way in, and its data as the JSON that is stored."""
@@ -51,13 +53,16 @@ class Entry(NamedTuple):
 
 def entry(fact: Fact) -> Entry:
     """The fact as every database can keep it. A NUL or half a surrogate pair inside the data becomes U+FFFD, so that an
-    odd byte in some app's last words never keeps a deploy from being recorded. In a name it is Invalid, as is an
-    unknown kind."""
+    odd byte in some app's last words never keeps a deploy from being recorded. In a name it is Invalid, as is a
+    name that is too long and an unknown kind."""
     if fact.kind not in KINDS:
         raise Invalid(f"unknown kind of event {fact.kind!r}", "add it to wend/events.py")
     for name in ("id", "stream", "actor", "team", "app"):
-        if ODD.search(getattr(fact, name) or ""):
-            raise Invalid(f"{name} = {getattr(fact, name)!r} holds a character that cannot be kept", "leave it out")
+        value = getattr(fact, name) or ""
+        if ODD.search(value) or len(value) > LONGEST:
+            raise Invalid(
+                f"{name} = {value[:60]!r} cannot be kept", f"at most {LONGEST} characters, and none that is no text"
+            )
     text = as_json(fact.data)
     if "\\u0000" in text or ODD.search(text):
         fact = replace(fact, data=plain(fact.data))

@@ -71,14 +71,21 @@ class Store:
             self.create(connection, OWN)
             for statement in self.append_only:
                 connection.exec_driver_sql(statement)
-            found = connection.execute(sa.select(NOTES.c.value).where(NOTES.c.key == "schema")).scalar()
-            if found is not None and int(found) > self.schema:
+            found = schema(connection)
+            if found > self.schema:
                 raise Refused(
                     f"this home was made by a newer Wend (tables {found}, this one knows {self.schema})",
                     "upgrade Wend, or use another --home",
                 )
-            if found is None or int(found) != self.schema:
+            if found != self.schema:
                 self.refill(connection)
+
+    def check_schema(self, connection: sa.Connection) -> None:
+        """Raises Down when another version of Wend, on the same database, has made the tables its own meanwhile."""
+        found = schema(connection)
+        if found != self.schema:
+            words = f"the tables were changed by another version of Wend (tables {found}, this one knows {self.schema})"
+            raise Down(words, "restart this one with that version")
 
     # ------------------------------------------------------------------------------------------ what a body decides
 
@@ -92,9 +99,10 @@ class Store:
         """What an error of the database itself means, and what to do."""
         return Down(f"the ledger cannot be written: {error.orig}", "try again")
 
-    def arrived(self, events: Sequence[Event]) -> bool:
-        """Whether a commit that failed was one after all, and only its answer was lost."""
-        return False
+    def give_up(self, group: Sequence[Request], error: BaseException) -> None:
+        """Nothing of the group was recorded, because of this."""
+        for request in group:
+            request.error = request.error or error if isinstance(error, Exception) else CUT_OFF
 
     # ------------------------------------------------------------------------------------------ writing
 
@@ -115,8 +123,9 @@ class Store:
                     yield connection
                     connection.exec_driver_sql("COMMIT")
                 except BaseException:
-                    with contextlib.suppress(DBAPIError):  # a database in trouble may have rolled back by itself
-                        connection.exec_driver_sql("ROLLBACK")
+                    if not connection.invalidated:
+                        with contextlib.suppress(DBAPIError, Down):  # it may have rolled back by itself, in trouble
+                            connection.exec_driver_sql("ROLLBACK")
                     raise
         except OperationalError as error:
             raise self.down(error) from error
@@ -140,14 +149,13 @@ class Store:
         """Carry out all of these in one transaction, in order. Needs `writing`."""
         try:
             with self.alone() as connection:
+                self.check_schema(connection)
                 ids = (one.fact.id for request in group for one in request.entries)
                 tip = Tip(*newest(connection), known=known(connection, ids))
                 for request in group:
                     self.carry_out(connection, request, tip, only=len(group) == 1)
         except BaseException as error:
-            whole = isinstance(error, Down) and self.arrived([made for one in group for made in one.written])
-            for request in () if whole else group:
-                request.error = request.error or error if isinstance(error, Exception) else CUT_OFF
+            self.give_up(group, error)
             if not isinstance(error, Exception):
                 raise
         finally:
@@ -164,7 +172,7 @@ class Store:
         try:
             request.written = self.write(connection, request, tip)
         except Exception as error:
-            if only:
+            if only or connection.invalidated:
                 raise
             # Raises in its turn when the whole transaction is lost, and then nobody's request was carried out.
             connection.exec_driver_sql("ROLLBACK TO SAVEPOINT one")
@@ -284,6 +292,11 @@ def batches(connection: sa.Connection) -> Iterator[list[Event]]:
 def newest(connection: sa.Connection) -> tuple[int, str]:
     row = connection.execute(sa.select(LEDGER.c.seq, LEDGER.c.hash).order_by(LEDGER.c.seq.desc()).limit(1)).first()
     return (row.seq, row.hash) if row else (0, GENESIS)
+
+
+def schema(connection: sa.Connection) -> int:
+    """The number of the tables that are there; 0: none."""
+    return int(connection.execute(sa.select(NOTES.c.value).where(NOTES.c.key == "schema")).scalar() or 0)
 
 
 def known(connection: sa.Connection, ids: Iterable[str]) -> set[str]:
