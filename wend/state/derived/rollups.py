@@ -1,11 +1,13 @@
-"""Counts per day and scope, so that a question about two years reads hundreds of rows and not millions.
+"""Counts per day and durations per week, of everything and of each team, so that a question about two years reads
+thousands of rows and not millions. What is asked of one service is counted when it is asked, by the same statements.
 
-A scope is "all", "team:NAME" or "service:NAME". Days are UTC. Durations are counted in buckets whose edges are
-2^(1/32) apart, per day and per week (from Monday): a quantile's bucket is found there, and the value itself in it.
+A scope is "all", "team:NAME" or "service:NAME". Days are UTC, weeks begin on Monday. Durations are counted in buckets
+whose edges are 2^(1/32) apart: a quantile's bucket is found here, and the value itself among the rows in it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -26,15 +28,13 @@ DAYS = table(
     number("assumed"),
     number("pushes"),
     number("push_only"),
-    number("skewed"),
 )
 ARRIVALS = table("arrivals", text("scope", key=True), number("day", key=True), number("changes"), number("waiting"))
 DURATIONS = table(
     "durations",
     text("measure", key=True),
     text("scope", key=True),
-    text("grain", key=True),
-    number("start", key=True),
+    number("week", key=True),
     number("bucket", key=True),
     number("n"),
 )
@@ -49,86 +49,85 @@ def fill(_table: sa.Table, connection: Connection, **_rest: Any) -> None:
     connection.execute(sa.insert(EDGES), [{"low": low, "bucket": bucket} for bucket, low in enumerate(LOWS)])
 
 
-def week(day: int) -> int:
+def monday(day: int) -> int:
     """The Monday of the day's week (day 0, 1970-01-01, was a Thursday)."""
     return day - (day + 3) % 7
 
 
-WEEK = "(start - (start + 3) % 7)"
-SCOPES = (("'all'", ""), ("'team:' || team", "AND team IS NOT NULL"), ("'service:' || service", ""))
-SOME = "(SELECT CAST(key AS BIGINT) FROM dirty WHERE kind = '{kind}')"
-TODAY, ARRIVED = SOME.format(kind="day"), SOME.format(kind="arrived")
-CLEARED = (
-    f"DELETE FROM days WHERE day IN {TODAY}",
-    f"DELETE FROM arrivals WHERE day IN {ARRIVED}",
-    f"DELETE FROM durations WHERE grain = 'day' AND measure IN ('lead', 'took') AND start IN {TODAY}",
-    f"DELETE FROM durations WHERE grain = 'day' AND measure = 'arrival' AND start IN {ARRIVED}",
-)
-COUNTED = f"""
-INSERT INTO days (scope, day, deployments, rollbacks, rework, failed, assumed, pushes, push_only, skewed)
-SELECT {{scope}}, day, COUNT(*), SUM(CASE WHEN purpose = 'rollback' THEN 1 ELSE 0 END), SUM(rework),
-  SUM(CASE WHEN failed BETWEEN 1 AND {ASSUMED - 1} THEN 1 ELSE 0 END),
-  SUM(CASE WHEN failed = {ASSUMED} THEN 1 ELSE 0 END), COUNT(push_only), coalesce(SUM(push_only), 0), 0
-FROM deployments d WHERE day IN {TODAY} AND {COUNTS} {{only}} GROUP BY {{scope}}, day
+def week(column: str) -> str:
+    return f"({column} - ({column} + 3) % 7)"
+
+
+# ---------------------------------------------------------------------------------------------- what is counted
+
+SCOPE = {"all": "'all'", "team": "'team:' || team", "service": "'service:' || service"}
+ONLY = {"all": "1 = 1", "team": "team IS NOT NULL", "service": "service = :name"}
+
+
+def days(kind: str, where: str) -> str:
+    """Deployments that reached production, per day: one row a scope and day."""
+    scope = SCOPE[kind]
+    return f"""
+SELECT {scope} AS scope, day, COUNT(*) AS deployments,
+  SUM(CASE WHEN purpose = 'rollback' THEN 1 ELSE 0 END) AS rollbacks, SUM(rework) AS rework,
+  SUM(CASE WHEN failed BETWEEN 1 AND {ASSUMED - 1} THEN 1 ELSE 0 END) AS failed,
+  SUM(CASE WHEN failed = {ASSUMED} THEN 1 ELSE 0 END) AS assumed,
+  COUNT(push_only) AS pushes, coalesce(SUM(push_only), 0) AS push_only
+FROM deployments d WHERE {where} AND {COUNTS} AND {ONLY[kind]} GROUP BY 1, day
 """
-SKEWED = f"""
-INSERT INTO days (scope, day, deployments, rollbacks, rework, failed, assumed, pushes, push_only, skewed)
-SELECT {{scope}}, day, 0, 0, 0, 0, 0, 0, 0, COUNT(*) FROM carried
-WHERE day IN {TODAY} AND lead < 0 AND merge = 0 {{only}} GROUP BY {{scope}}, day
-ON CONFLICT (scope, day) DO UPDATE SET skewed = excluded.skewed
-"""
-CAME = f"""
-INSERT INTO arrivals (scope, day, changes, waiting)
-SELECT {{scope}}, day, COUNT(*), SUM(waiting) FROM (
+
+
+def arrivals(kind: str, where: str) -> str:
+    """Changes by the day of their commit, and how many of them no deployment carried yet."""
+    return f"""
+SELECT {SCOPE[kind]} AS scope, day, COUNT(*) AS changes, SUM(waiting) AS waiting FROM (
   SELECT x.day, s.service, s.team, CASE WHEN EXISTS (SELECT 1 FROM carried c WHERE c."commit" = x."commit")
     THEN 0 ELSE 1 END AS waiting
   FROM changes x LEFT JOIN (SELECT repo, MIN(service) AS service, MIN(team) AS team FROM services
     WHERE repo IS NOT NULL GROUP BY repo) AS s ON s.repo = x.repo
-  WHERE x.day IN {ARRIVED} AND x.merge = 0 AND x.bot = 0
-) AS came WHERE ({{scope}}) IS NOT NULL GROUP BY {{scope}}, day
+  WHERE {where} AND x.merge = 0 AND x.bot = 0
+) AS came WHERE {ONLY[kind]} GROUP BY 1, day
 """
-BUCKET = "(SELECT bucket FROM edges WHERE low <= {value} ORDER BY low DESC LIMIT 1)"
 
 
-def durations(measure: str, source: str, day: str, value: str, where: str) -> str:
-    """The statement that counts one measure's durations per day and bucket; `{scope}` and `{only}` are still open."""
+# Measure → the rows, the day they belong to, their duration, and which of them count.
+MEASURES: dict[str, tuple[str, str, str, str]] = {
+    "lead": ("carried", "day", "lead", "merge = 0 AND lead >= 0"),
+    "joined": ("carried", "day", "lead", "merge = 1 AND lead >= 0"),
+    "arrival": ("carried", "arrived", "lead", "merge = 0 AND lead >= 0"),
+    "took": ("deployments d", "day", "(finished_at - started_at)", f"started_at <= finished_at AND {COUNTS}"),
+}
+
+
+def durations(measure: str, kind: str, where: str) -> str:
+    """One measure's durations per week and bucket. `where` may use `{day}`."""
+    source, day, value, counts = MEASURES[measure]
     return f"""
-INSERT INTO durations (measure, scope, grain, start, bucket, n)
-SELECT '{measure}', scope, 'day', start, bucket, COUNT(*) FROM (
-  SELECT {{scope}} AS scope, {day} AS start, {BUCKET.format(value=value)} AS bucket
-  FROM {source} WHERE {where} {{only}}
-) AS found GROUP BY scope, start, bucket
+SELECT '{measure}' AS measure, scope, week, bucket, COUNT(*) AS n FROM (
+  SELECT {SCOPE[kind]} AS scope, {week(day)} AS week,
+    (SELECT bucket FROM edges WHERE low <= {value} ORDER BY low DESC LIMIT 1) AS bucket
+  FROM {source} WHERE {where.format(day=day)} AND {counts} AND {ONLY[kind]}
+) AS found GROUP BY scope, week, bucket
 """
 
 
-LEAD = durations("lead", "carried", "day", "lead", f"day IN {TODAY} AND merge = 0 AND lead >= 0")
-ARRIVAL = durations("arrival", "carried", "arrived", "lead", f"arrived IN {ARRIVED} AND merge = 0 AND lead >= 0")
-TOOK = durations(
-    "took",
-    "deployments d",
-    "day",
-    "(finished_at - started_at)",
-    f"day IN {TODAY} AND started_at <= finished_at AND {COUNTS}",
-)
-WEEKS_CLEARED = f"""
-DELETE FROM durations WHERE grain = 'week' AND start IN (
-  SELECT {WEEK} FROM (SELECT CAST(key AS BIGINT) AS start FROM dirty WHERE kind IN ('day', 'arrived')) AS some)
-"""
-WEEKS = f"""
-INSERT INTO durations (measure, scope, grain, start, bucket, n)
-SELECT measure, scope, 'week', {WEEK}, bucket, SUM(n) FROM durations
-WHERE grain = 'day' AND {WEEK} IN (
-  SELECT {WEEK} FROM (SELECT CAST(key AS BIGINT) AS start FROM dirty WHERE kind IN ('day', 'arrived')) AS some)
-GROUP BY measure, scope, {WEEK}, bucket
-"""
+# ---------------------------------------------------------------------------------------------- what is kept
+SEVEN = f"({' UNION ALL '.join(f'SELECT {n} AS n' for n in range(7))})"
+DIRTY_DAYS = "(SELECT CAST(key AS BIGINT) AS day FROM dirty WHERE kind = '{kind}')"
+DIRTY_WEEKS = f"(SELECT DISTINCT {week('some.day')} AS week FROM {DIRTY_DAYS} AS some)"
+KIND: Mapping[str, str] = {"lead": "day", "joined": "day", "took": "day", "arrival": "arrived"}
 
 
 def roll_up(db: Connection) -> None:
-    """Count the dirty days anew, and the weeks they are in."""
-    for words in CLEARED:
-        db.execute(sa.text(words))
-    for words in (COUNTED, SKEWED, CAME, LEAD, ARRIVAL, TOOK):
-        for scope, only in SCOPES:
-            db.execute(sa.text(words.format(scope=scope, only=only)))
-    for words in (WEEKS_CLEARED, WEEKS):
-        db.execute(sa.text(words))
+    """Count the dirty days, and the weeks they are in, anew."""
+    for into, kind, counted in (("days", "day", days), ("arrivals", "arrived", arrivals)):
+        here = f"day IN {DIRTY_DAYS.format(kind=kind)}"
+        db.execute(sa.text(f"DELETE FROM {into} WHERE {here}"))
+        for scope in ("all", "team"):
+            db.execute(sa.text(f"INSERT INTO {into} {counted(scope, here)}"))
+    for measure, kind in KIND.items():
+        weeks = DIRTY_WEEKS.format(kind=kind)
+        db.execute(sa.text(f"DELETE FROM durations WHERE measure = '{measure}' AND week IN {weeks}"))
+        touched = f"{{day}} IN (SELECT w.week + n.n FROM {weeks} AS w JOIN {SEVEN} AS n ON 1 = 1)"
+        for scope in ("all", "team"):
+            db.execute(sa.text(f"INSERT INTO durations {durations(measure, scope, touched)}"))

@@ -1,0 +1,211 @@
+"""What was counted per day and per week, of any scope, and the values behind a quantile."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, groupby
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from wend.signals import Point, Scope, Value, Window
+from wend.state.delivery import DEPLOYMENTS
+from wend.state.derived import rollups
+from wend.state.derived.rollups import ARRIVALS, DAYS, DURATIONS, LOWS, MEASURES
+from wend.stats import Interval, more_for_quantile, more_for_share, ranks, wilson
+
+COLUMNS = ("deployments", "rollbacks", "rework", "failed", "assumed", "pushes", "push_only")
+Day = Mapping[str, int]
+Histogram = list[tuple[int, int, int]]  # (week, bucket, n), rising
+
+
+# ---------------------------------------------------------------------------------------------- pure
+
+
+def total(days: Iterable[Day], column: str) -> int:
+    return sum(int(day[column]) for day in days)
+
+
+def by_week(days: Iterable[Day]) -> dict[int, list[Day]]:
+    """Monday → its days that have anything."""
+    found: dict[int, list[Day]] = {}
+    for day in days:
+        found.setdefault(rollups.monday(day["day"]), []).append(day)
+    return found
+
+
+def mondays(window: Window) -> range:
+    return range(window.first, window.last + 1, 7)
+
+
+def share(hits: int, n: int, **rest: Any) -> Value:
+    """A share with Wilson's interval, and how many more are needed to tell it within ten points."""
+    found = wilson(hits, n)
+    return shown(found, more_for_share(hits, n), **rest)
+
+
+def shown(found: Interval | None, needed: int = 0, **rest: Any) -> Value:
+    if found is None:
+        return Value(says="no data", **rest)
+    return Value(found.value, found.low, found.high, found.n, cannot_tell(needed), **rest)
+
+
+def cannot_tell(needed: int) -> str:
+    return f"cannot tell, needs about {needed:,} more" if needed else ""
+
+
+def points(window: Window, found: Mapping[int, Interval | None]) -> tuple[Point, ...]:
+    """One point a week; a week without anything is a gap."""
+    made: list[Point] = []
+    for week in mondays(window):
+        one = found.get(week)
+        made.append(Point(week, one.value, one.low, one.high, one.n) if one else Point(week, None, None, None, 0))
+    return tuple(made)
+
+
+def middle(bucket: int) -> float:
+    """The value in seconds that stands for a bucket: at most 1.1 % from any in it."""
+    low = LOWS[bucket]
+    high = LOWS[bucket + 1] if bucket + 1 < len(LOWS) else low * 2 ** (1 / 32)
+    return (low * high) ** 0.5 / 1e6 if low else high / 2e6
+
+
+@dataclass(frozen=True)
+class Piled:
+    """A histogram without its weeks: buckets, rising, and the count up to and including each."""
+
+    buckets: Sequence[int]
+    upto: Sequence[int]
+
+    @property
+    def n(self) -> int:
+        return self.upto[-1] if self.upto else 0
+
+    def find(self, rank: int) -> tuple[int, int]:
+        """The bucket of the value of this rank (from 1), and how many of that bucket come before it."""
+        at = bisect_left(self.upto, rank)
+        return self.buckets[at], rank - 1 - (self.upto[at - 1] if at else 0)
+
+
+def piled(found: Iterable[tuple[int, int]]) -> Piled:
+    """(bucket, n) in any order."""
+    counts: dict[int, int] = {}
+    for bucket, n in found:
+        counts[bucket] = counts.get(bucket, 0) + n
+    buckets = sorted(counts)
+    return Piled(buckets, list(accumulate(counts[bucket] for bucket in buckets)))
+
+
+def weekly(found: Histogram, at: float) -> dict[int, Interval | None]:
+    """A quantile of every week, to the middle of its bucket."""
+    made: dict[int, Interval | None] = {}
+    for week, rows in groupby(found, key=lambda row: row[0]):
+        pile = piled((row[1], row[2]) for row in rows)
+        low, high = ranks(pile.n, at)
+        value, lower, upper = (
+            middle(pile.find(min(pile.n, max(1, rank)))[0]) for rank in (round((pile.n + 1) * at), low, high)
+        )
+        made[week] = Interval(value, lower, upper, pile.n)
+    return made
+
+
+# ---------------------------------------------------------------------------------------------- asked of the tables
+
+
+def days(db: Connection, scope: Scope, window: Window) -> list[Day]:
+    """The days of the window on which something reached production, rising."""
+    if scope.kind == "service":
+        words = rollups.days("service", "day BETWEEN :first AND :last AND service = :name")
+        given = {"first": window.first, "last": window.last, "name": scope.name}
+        rows = db.execute(sa.text(f"{words} ORDER BY day"), given).mappings()
+    else:
+        here = (DAYS.c.scope == scope.key) & DAYS.c.day.between(window.first, window.last)
+        rows = db.execute(sa.select(DAYS).where(here).order_by(DAYS.c.day)).mappings()
+    return [{"day": row["day"], **{name: int(row[name]) for name in COLUMNS}} for row in rows]
+
+
+def came(db: Connection, scope: Scope, window: Window) -> list[tuple[int, int, int]]:
+    """(day, changes committed on it, those of them that no deployment carried)."""
+    if scope.kind == "service":
+        words = rollups.arrivals("service", "x.day BETWEEN :first AND :last")
+        given = {"first": window.first, "last": window.last, "name": scope.name}
+        rows = db.execute(sa.text(words), given).mappings()
+    else:
+        here = (ARRIVALS.c.scope == scope.key) & ARRIVALS.c.day.between(window.first, window.last)
+        rows = db.execute(sa.select(ARRIVALS).where(here)).mappings()
+    return [(row["day"], int(row["changes"]), int(row["waiting"])) for row in rows]
+
+
+def histogram(db: Connection, measure: str, scope: Scope, window: Window) -> Histogram:
+    """One measure's durations per week and bucket."""
+    if scope.kind == "service":
+        words = rollups.durations(measure, "service", "{day} BETWEEN :first AND :last AND service = :name")
+        given = {"first": window.first, "last": window.last, "name": scope.name}
+        rows = db.execute(sa.text(f"SELECT week, bucket, n FROM ({words}) AS f ORDER BY week, bucket"), given)
+    else:
+        here = (DURATIONS.c.measure == measure) & (DURATIONS.c.scope == scope.key)
+        weeks = DURATIONS.c.week.between(window.first, window.last)
+        query = sa.select(DURATIONS.c.week, DURATIONS.c.bucket, DURATIONS.c.n).where(here, weeks)
+        rows = db.execute(query.order_by(DURATIONS.c.week, DURATIONS.c.bucket))
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
+def quantiles(
+    db: Connection, measure: str, scope: Scope, window: Window, found: Histogram, shares: Sequence[float]
+) -> list[Value]:
+    """The quantiles in seconds, exact: between the two values nearest to the rank, as if spread evenly (for two values
+    the median is their middle), with the interval of order statistics."""
+    pile = piled((row[1], row[2]) for row in found)
+    known: dict[int, float] = {}
+
+    def at(rank: int) -> float:
+        if rank not in known:
+            known[rank] = value_of(db, measure, scope, window, *pile.find(rank)) / 1e6
+        return known[rank]
+
+    return [quantile(pile.n, share, at) for share in shares]
+
+
+def quantile(n: int, share: float, at: Any) -> Value:
+    if not n:
+        return Value(says="no data")
+    place = 1 + (n - 1) * share
+    below = int(place)
+    value = at(below) + (place - below) * (at(min(n, below + 1)) - at(below)) if place > below else at(below)
+    low, high = ranks(n, share)
+    return Value(
+        value, at(low) if low else None, at(high) if high <= n else None, n, cannot_tell(more_for_quantile(n, share))
+    )
+
+
+def value_of(db: Connection, measure: str, scope: Scope, window: Window, bucket: int, place: int) -> int:
+    """The value at this place (from 0) among the sorted ones of a bucket, in microseconds."""
+    source, day, value, counts = MEASURES[measure]
+    top = LOWS[bucket + 1] if bucket + 1 < len(LOWS) else 2**62
+    whose = {"all": "", "team": "AND team = :name", "service": "AND service = :name"}[scope.kind]
+    words = (
+        f"SELECT {value} AS value FROM {source} WHERE {counts} AND {day} BETWEEN :first AND :last {whose} "
+        f"AND {value} >= :low AND {value} < :top ORDER BY {value} LIMIT 1 OFFSET :place"
+    )
+    given: dict[str, Any] = {"first": window.first, "last": window.last, "low": LOWS[bucket], "top": top}
+    given |= {"place": place} | ({"name": scope.name} if whose else {})
+    return int(db.execute(sa.text(words), given).scalar_one())
+
+
+def newest(db: Connection) -> int | None:
+    """When the newest deployment that was heard of ended."""
+    return db.execute(sa.select(sa.func.max(DEPLOYMENTS.c.finished_at))).scalar()
+
+
+def alive(db: Connection, scope: Scope, window: Window) -> Window:
+    """The part of the window in which the scope was there: from its first deployment on. A rate over days before that
+    would be too low."""
+    if scope.kind == "service":
+        query = sa.select(sa.func.min(DEPLOYMENTS.c.day)).where(DEPLOYMENTS.c.service == scope.name)
+    else:
+        query = sa.select(sa.func.min(DAYS.c.day)).where(DAYS.c.scope == scope.key)
+    first = db.execute(query).scalar()
+    return window if first is None else Window(max(window.first, min(first, window.last)), window.last, window.now)

@@ -1,0 +1,140 @@
+"""How much gets through: DORA's deployment frequency, change lead time, and failed deployment recovery time."""
+
+from __future__ import annotations
+
+from statistics import median
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from wend import rates, survival
+from wend.signals import NOTHING, Scope, Signal, Value, Window
+from wend.signals.counted import (
+    alive,
+    by_week,
+    came,
+    cannot_tell,
+    days,
+    histogram,
+    middle,
+    mondays,
+    newest,
+    points,
+    quantiles,
+    shown,
+    total,
+    weekly,
+)
+from wend.signals.definitions import DEFINITIONS
+from wend.state.delivery import DEPLOYMENTS
+from wend.state.derived.blames import ASSUMED
+from wend.state.derived.carried import CARRIED
+from wend.stats import more_for_quantile
+
+FEW = 5  # failures below which they are listed, not summed up
+CLOCKS = "{} changes were deployed before they were committed: clocks disagree. They are left out."
+
+
+def deployment_frequency(db: Connection, scope: Scope, window: Window) -> Signal:
+    """Deployments / days since the scope's first, with Garwood's interval: it takes each as an event of its own, so a
+    team that deploys in bursts has a wider one in truth."""
+    about, found, here = DEFINITIONS["deployment_frequency"], days(db, scope, window), alive(db, scope, window)
+    n = total(found, "deployments")
+    if not n:
+        return Signal(about, scope, window, NOTHING, fresh=newest(db))
+    weeks = by_week(found)
+    whole = [week for week in mondays(window) if week >= here.first and week + 6 <= here.last]
+    active = [sum(1 for day in weeks.get(week, ()) if day["deployments"]) for week in whole]
+    parts = {"rollbacks": count(total(found, "rollbacks"), n)}
+    if active:
+        parts["days_per_week"] = Value(float(median(active)), min(active), max(active), len(active))
+    if gaps := [after["day"] - before["day"] for before, after in zip(found, found[1:], strict=False)]:
+        parts["days_between"] = Value(float(median(gaps)), min(gaps), max(gaps), len(gaps))
+    series = {
+        week: rates.rate(total(weeks.get(week, ()), "deployments"), min(7, here.last - week + 1, week + 7 - here.first))
+        for week in mondays(window)
+        if week + 6 >= here.first
+    }
+    value = shown(rates.rate(n, here.days), rates.more_for_rate(n))
+    return Signal(about, scope, window, value, parts, points(window, series), newest(db))
+
+
+def count(number: int, n: int) -> Value:
+    return Value(float(number), float(number), float(number), n)
+
+
+def change_lead_time(db: Connection, scope: Scope, window: Window) -> Signal:
+    """Quantiles over the changes first deployed in the window; beside them the median with those not yet deployed taken
+    into account (Kaplan-Meier over the changes committed in it, to 1.1 %), and from merge to deployment."""
+    about, found = DEFINITIONS["change_lead_time"], histogram(db, "lead", scope, window)
+    half, three, nine = quantiles(db, "lead", scope, window, found, (0.5, 0.75, 0.9))
+    wrong = skewed(db, scope, window)
+    waiting = still_waiting(db, scope, window)
+    value = Value(half.value, half.low, half.high, half.n, half.says, waiting.censored, skewed=wrong)
+    parts = {"p75": three, "p90": nine, "with_waiting": waiting}
+    joined = histogram(db, "joined", scope, window)
+    if joined:
+        parts["merge_to_deploy"] = quantiles(db, "joined", scope, window, joined, (0.5,))[0]
+    notes = (CLOCKS.format(wrong),) if wrong else ()
+    return Signal(about, scope, window, value, parts, points(window, weekly(found, 0.5)), newest(db), notes)
+
+
+def skewed(db: Connection, scope: Scope, window: Window) -> int:
+    """Changes that were deployed before they were committed."""
+    here = (CARRIED.c.merge == 0) & (CARRIED.c.lead < 0) & CARRIED.c.day.between(window.first, window.last)
+    query = sa.select(sa.func.count()).select_from(CARRIED).where(here)
+    if scope.kind != "all":
+        query = query.where(CARRIED.c[scope.kind] == scope.name)
+    return int(db.execute(query).scalar_one())
+
+
+def still_waiting(db: Connection, scope: Scope, window: Window) -> Value:
+    """The median lead time of the changes committed in the window, those that wait included. A waiting one's age is
+    counted in whole days."""
+    ended = [(middle(bucket), n, 0) for _, bucket, n in histogram(db, "arrival", scope, window)]
+    lost = [
+        (max(0.0, window.last - day) * 86400.0, 0, waiting) for day, _, waiting in came(db, scope, window) if waiting
+    ]
+    return over(survival.median(survival.curve([*ended, *lost])))
+
+
+def over(found: survival.Open) -> Value:
+    if not found.n:
+        return NOTHING
+    says = "not reached yet" if found.value is None else cannot_tell(more_for_quantile(found.n))
+    return Value(found.value, found.low, found.high, found.n, says, found.censored)
+
+
+def failed_deployment_recovery_time(db: Connection, scope: Scope, window: Window) -> Signal:
+    """Kaplan-Meier over the deployments of the window that failed by evidence; those not recovered yet are censored."""
+    about, found = DEFINITIONS["failed_deployment_recovery_time"], failures(db, scope, window)
+    if not found:
+        return Signal(about, scope, window, NOTHING, fresh=newest(db))
+    good = [row for row in found if row[2] is None or row[2] >= row[0]]
+    curve = survival.curve(lasting(row[0], row[2], window.now) for row in good)
+    noticed = [(max(0, row[1] - row[0]) / 1e6, 1, 0) for row in good if row[1] is not None]
+    parts = {
+        "p90": over(survival.quantile(curve, 0.9)),
+        "until_noticed": over(survival.median(survival.curve(noticed))),
+    }
+    value = over(survival.median(curve))
+    wrong = len(found) - len(good)
+    value = Value(value.value, value.low, value.high, value.n, value.says, value.censored, skewed=wrong)
+    notes = (f"Only {len(good)} failed: read them one by one.",) if len(good) < FEW else ()
+    return Signal(about, scope, window, value, parts, fresh=newest(db), notes=notes)
+
+
+def lasting(begun: int, ended: int | None, now: int) -> tuple[float, int, int]:
+    """(seconds, ended, not ended) of one failure."""
+    return (max(0, now - begun) / 1e6, 0, 1) if ended is None else ((ended - begun) / 1e6, 1, 0)
+
+
+def failures(db: Connection, scope: Scope, window: Window) -> list[tuple[int, int | None, int | None]]:
+    """(deployed, noticed, restored) of every deployment of the window that failed by evidence."""
+    c = DEPLOYMENTS.c
+    query = sa.select(c.finished_at, c.detected_at, c.restored_at).where(
+        c.failed.between(1, ASSUMED - 1), c.day.between(window.first, window.last)
+    )
+    if scope.kind != "all":
+        query = query.where(c[scope.kind] == scope.name)
+    return [(row[0], row[1], row[2]) for row in db.execute(query)]
