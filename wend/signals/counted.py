@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate, groupby
 from typing import Any
 
@@ -208,4 +208,4 @@ def alive(db: Connection, scope: Scope, window: Window) -> Window:
     else:
         query = sa.select(sa.func.min(DAYS.c.day)).where(DAYS.c.scope == scope.key)
     first = db.execute(query).scalar()
-    return window if first is None else Window(max(window.first, min(first, window.last)), window.last, window.now)
+    return window if first is None else replace(window, first=max(window.first, min(first, window.last)))

@@ -40,17 +40,14 @@ def push_only_rate(db: Connection, scope: Scope, window: Window) -> Signal:
 # ---------------------------------------------------------------------------------------------- Fridays
 
 
-def friday_confidence(db: Connection, scope: Scope, window: Window, zone: str = "UTC") -> Signal:
+def friday_confidence(db: Connection, scope: Scope, window: Window) -> Signal:
     """Deployments of Fridays / all, and the fail rates of both with their difference (Newcombe)."""
     about, found = DEFINITIONS["friday_confidence"], days(db, scope, window)
     n = total(found, "deployments")
     if not n:
         return Signal(about, scope, window, NOTHING, fresh=newest(db))
-    every, settled = (
-        on_fridays(db, scope, window, window.last, zone),
-        [day for day in found if day["day"] <= window.settled],
-    )
-    made, failed = on_fridays(db, scope, window, window.settled, zone)
+    settled = [day for day in found if day["day"] <= window.settled]
+    every, (made, failed) = on_fridays(db, scope, window, window.last), on_fridays(db, scope, window, window.settled)
     others, wrong = total(settled, "deployments") - made, total(settled, "failed") - failed
     parts = {"fail_rate_friday": share(failed, made), "fail_rate_other_days": share(wrong, others)}
     notes = compared(newcombe(failed, made, wrong, others))
@@ -67,10 +64,10 @@ def compared(found: Interval | None) -> tuple[str, ...]:
     return (f"Fridays fail {'more' if found.value > 0 else 'less'} often ({ends}).",)
 
 
-def fridays(window: Window, last: int, zone: str) -> list[tuple[int, int]]:
-    """Beginning and end of every Friday in the window, in microseconds, by the clocks of that time zone: one with a
+def fridays(window: Window, last: int) -> list[tuple[int, int]]:
+    """Beginning and end of every Friday in the window, in microseconds, by the clocks of its time zone: one with a
     change to summer time has 23 hours."""
-    place = ZoneInfo(zone)
+    place = ZoneInfo(window.zone)
     found: list[tuple[int, int]] = []
     for number in range(window.first, last + 1):
         day = date(1970, 1, 1) + timedelta(days=number)
@@ -83,14 +80,14 @@ def midnight(day: date, place: ZoneInfo) -> int:
     return int(datetime.combine(day, time(), place).astimezone(UTC).timestamp()) * 1_000_000
 
 
-def on_fridays(db: Connection, scope: Scope, window: Window, last: int, zone: str) -> tuple[int, int]:
+def on_fridays(db: Connection, scope: Scope, window: Window, last: int) -> tuple[int, int]:
     """(deployments, failed ones) of the window's Fridays."""
     whose = "" if scope.kind == "all" else f"AND {scope.kind} = :name"
     words = f"""
 SELECT COUNT(*), coalesce(SUM(CASE WHEN failed BETWEEN 1 AND {ASSUMED - 1} THEN 1 ELSE 0 END), 0) FROM deployments d
 WHERE day BETWEEN :before AND :after AND finished_at >= :begun AND finished_at < :ended AND {COUNTS} {whose}"""
     made = failed = 0
-    for begun, ended in fridays(window, last, zone):
+    for begun, ended in fridays(window, last):
         given = {"before": begun // DAY, "after": ended // DAY, "begun": begun, "ended": ended}
         row = db.execute(sa.text(words), given | ({"name": scope.name} if whose else {})).one()
         made, failed = made + int(row[0]), failed + int(row[1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from statistics import median
 
 import sqlalchemy as sa
@@ -48,7 +49,7 @@ def deployment_frequency(db: Connection, scope: Scope, window: Window) -> Signal
     parts = {"rollbacks": count(total(found, "rollbacks"), n)}
     if active:
         parts["days_per_week"] = Value(float(median(active)), min(active), max(active), len(active))
-    if gaps := [after["day"] - before["day"] for before, after in zip(found, found[1:], strict=False)]:
+    if gaps := [after["day"] - before["day"] for before, after in pairwise(found)]:
         parts["days_between"] = Value(float(median(gaps)), min(gaps), max(gaps), len(gaps))
     series = {
         week: rates.rate(total(weeks.get(week, ()), "deployments"), min(7, here.last - week + 1, week + 7 - here.first))
@@ -92,9 +93,8 @@ def still_waiting(db: Connection, scope: Scope, window: Window) -> Value:
     """The median lead time of the changes committed in the window, those that wait included. A waiting one's age is
     counted in whole days."""
     ended = [(middle(bucket), n, 0) for _, bucket, n in histogram(db, "arrival", scope, window)]
-    lost = [
-        (max(0.0, window.last - day) * 86400.0, 0, waiting) for day, _, waiting in came(db, scope, window) if waiting
-    ]
+    ages = [(max(0.0, window.last - day) * 86400.0, waiting) for day, _, waiting in came(db, scope, window)]
+    lost = [(age, 0, waiting) for age, waiting in ages if waiting]
     return over(survival.median(survival.curve([*ended, *lost])))
 
 
@@ -113,10 +113,8 @@ def failed_deployment_recovery_time(db: Connection, scope: Scope, window: Window
     good = [row for row in found if row[2] is None or row[2] >= row[0]]
     curve = survival.curve(lasting(row[0], row[2], window.now) for row in good)
     noticed = [(max(0, row[1] - row[0]) / 1e6, 1, 0) for row in good if row[1] is not None]
-    parts = {
-        "p90": over(survival.quantile(curve, 0.9)),
-        "until_noticed": over(survival.median(survival.curve(noticed))),
-    }
+    parts = {"p90": over(survival.quantile(curve, 0.9))}
+    parts["until_noticed"] = over(survival.median(survival.curve(noticed)))
     value = over(survival.median(curve))
     wrong = len(found) - len(good)
     value = Value(value.value, value.low, value.high, value.n, value.says, value.censored, skewed=wrong)
