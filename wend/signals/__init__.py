@@ -78,8 +78,8 @@ class Window:
 @dataclass(frozen=True)
 class Value:
     """A number with `n` and its interval, 19 times out of 20. `says`: empty, or what keeps it from being one: "no
-    data", "cannot tell, needs about N more", "hidden: …". `censored`: those of n that are not over yet; `assumed`: the share
-    of its links that nobody confirmed; `pending`: too young to count; `skewed`: left out, for their clocks disagree."""
+    data", "cannot tell, needs about N more", "hidden: …". `censored`: those of n that are not over yet; `assumed`: the
+    share of its links that nobody confirmed; `pending`: too young to count; `skewed`: left out, for clocks disagree."""
 
     value: float | None = None
     low: float | None = None
