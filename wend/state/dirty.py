@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from wend.state.tables import add_once, table, text
 
+LATE = "late"  # a week whose numbers changed, for whoever settled them
 DIRTY = table("dirty", text("kind", key=True), text("key", key=True))
 
 

@@ -30,7 +30,8 @@ HATCHES = table(
 
 def app_created(db: Connection, event: Event) -> None:
     if not event.data.get("parent") and event.app:
-        add_services(db, [{"service": event.app, "repo": event.app, "team": event.team, "since": event.at}])
+        made = {"since": event.at, "made": event.at}
+        add_services(db, [{"service": event.app, "repo": event.app, "team": event.team, **made}])
 
 
 def team_set(db: Connection, event: Event) -> None:

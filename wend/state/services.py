@@ -19,25 +19,26 @@ SERVICES = table(
     text("repo", null=True),
     number("since", null=True),
     number("until", null=True),
+    number("made", null=True),
     text("why", null=True),
     flag("exempt"),
     text("first", null=True),
     sa.Index("services_team", "team"),
     sa.Index("services_repo", "repo"),
 )
-BLANK: dict[str, Any] = {**dict.fromkeys(("team", "repo", "since", "until", "why", "first")), "exempt": 0}
+BLANK: dict[str, Any] = {**dict.fromkeys(("team", "repo", "since", "until", "made", "why", "first")), "exempt": 0}
 
 
 def add_services(db: Connection, rows: Iterable[dict[str, Any]]) -> None:
     """Services that were heard of, unless they are known; what is not known of them yet is filled in."""
-    merge_rows(db, SERVICES, [{**BLANK, **row} for row in rows], known=("repo", "team"))
+    merge_rows(db, SERVICES, [{**BLANK, **row} for row in rows], known=("repo", "team", "since", "made"))
 
 
 def service_recorded(db: Connection, event: Event) -> None:
     """What is said last holds; what is not said stays."""
     data = event.data
     row = {key: data.get(key) for key in ("service", "team", "repo", "since", "until", "why")}
-    row |= {"exempt": int(data.get("exempt", False)), "first": None}
+    row = {**BLANK, **row, "exempt": int(data.get("exempt", False))}
     merge_rows(db, SERVICES, [row], newest=("team", "repo", "since", "until", "why"), replace=("exempt",))
     mark(db, "team", [data["service"]])
 

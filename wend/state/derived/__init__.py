@@ -12,8 +12,8 @@ from sqlalchemy import Connection
 from wend.state.delivery import DEPLOYMENTS
 from wend.state.derived.blames import blame
 from wend.state.derived.carried import carry
-from wend.state.derived.rollups import roll_up
-from wend.state.dirty import DIRTY
+from wend.state.derived.rollups import roll_up, week
+from wend.state.dirty import DIRTY, LATE
 from wend.state.services import SERVICES
 
 DUE = (
@@ -28,10 +28,15 @@ DUE = (
     ON CONFLICT DO NOTHING""",
 )
 
+CAME_LATE = f"""
+INSERT INTO dirty (kind, key) SELECT DISTINCT '{LATE}', CAST({week("some.day")} AS TEXT)
+FROM (SELECT CAST(key AS BIGINT) AS day FROM dirty WHERE kind = 'day') AS some WHERE true ON CONFLICT DO NOTHING
+"""
+
 
 def stale(db: Connection) -> bool:
     """Whether anything came that the derived tables do not know of."""
-    return db.execute(sa.select(DIRTY.c.key).limit(1)).scalar() is not None
+    return db.execute(sa.select(DIRTY.c.key).where(DIRTY.c.kind != LATE).limit(1)).scalar() is not None
 
 
 def refresh(db: Connection) -> None:
@@ -46,4 +51,5 @@ def refresh(db: Connection) -> None:
     carry(db)
     blame(db)
     roll_up(db)
-    db.execute(sa.delete(DIRTY))
+    db.execute(sa.text(CAME_LATE))
+    db.execute(sa.delete(DIRTY).where(DIRTY.c.kind != LATE))
