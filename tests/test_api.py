@@ -40,6 +40,7 @@ def addresses(there: World) -> list[tuple[str, str]]:
 
 
 def filled(path: str, app: str = "hello") -> str:
+    path = path.replace("{source}", "github")
     path = (
         path.replace("{app}", app).replace("{id}", f"{app}1").replace("info/refs", "info/refs?service=git-receive-pack")
     )

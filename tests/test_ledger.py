@@ -184,6 +184,14 @@ def history(ledger: Store) -> None:
         "run_finished": {"run": "r1", "ended": "exited with code 0", "ms": 5},
         "token_created": {"token": "t1", "hash": "h", "owner": "ada", "kind": "human", "scopes": ["*"]},
         "token_revoked": {"token": "t1"},
+        "source_set": {"source": "gh", "kind": "github", "hash": "h"},
+        "source_removed": {"source": "other"},
+        "delivery_kept_aside": {"source": "gh", "why": "w", "shape": "s", "hash": "h", "bytes": 1},
+        "history_read": {"repo": "acme/shop", "commits": ["a", "b"]},
+        "history_rewritten": {"repo": "acme/shop", "gone": ["b"]},
+        "subscription_set": {"subscription": "s1", "url": "http://example.org", "hash": "h"},
+        "emission_recorded": {"subscription": "s1", "upto": 9, "ok": False, "attempts": 1, "why": "w", "gave_up": False},
+        "subscription_removed": {"subscription": "s2"},
     }
     assert set(data) | {"app_destroyed", "resource_purged"} == set(REDUCERS)
     ledger.append([Fact(kind, "s", about, app="one") for kind, about in data.items()])

@@ -33,6 +33,8 @@ VERBS: dict[str, str] = {
     "ledger.rebuild": "rebuild the tables from the ledger",
     "token.manage": "issue and revoke tokens",
     "platform.read": "see the platform's own state",
+    "ingest.write": "deliver what happened elsewhere, as a source",
+    "ingest.manage": "set up sources and subscriptions, and read what was kept aside",
 }
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 SHAPE = re.compile(r"wend_(admin|human|agent|ci)_([0-9A-Za-z]{32})([0-9A-Za-z]{6})")
@@ -142,7 +144,7 @@ def issue(
     if kind not in ("admin", "human", "agent", "ci"):
         raise Invalid(f"{kind!r} is not a kind of token", "use human, agent or ci")
     for scope in scopes:
-        if scope.partition(":")[0] not in {*VERBS, "*", "app.*", "ledger.*", "platform.*"}:
+        if scope.partition(":")[0] not in {*VERBS, "*", "app.*", "ledger.*", "platform.*", "ingest.*"}:
             raise Invalid(f"unknown scope {scope!r}", f"verbs: {', '.join(VERBS)}; add :APP to narrow one")
     excess = [scope for scope in scopes if not covered(ctx.actor.scopes, scope)]
     if excess:

@@ -42,6 +42,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("jobs_at_once", 4, "jobs that run at the same time, of all apps together"),
     Setting("postgres", "", "the address of a PostgreSQL server for the apps, with a role that may make databases"),
     Setting("trash_hours", 72, "how long the data of a destroyed app can be restored"),
+    Setting("bots", "", "e-mail addresses and logins of authors who are no people, with commas"),
     Setting("pushes_at_once", 4, "pushes one person may have under way"),
 )
 NAMES = {setting.name: setting for setting in SETTINGS}

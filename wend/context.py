@@ -16,8 +16,8 @@ from wend.runs import Runs
 
 @dataclass(frozen=True)
 class Actor:
-    """Who acts. `kind`: human · agent · app · platform. `scopes`: what the token allows, as "verb" or "verb:app",
-    where `*` stands for any; an agent acts `behalf` of a human."""
+    """Who acts. `kind`: human · agent · app · source · platform. `scopes`: what the token allows, as "verb" or
+    "verb:app", where `*` stands for any; an agent acts `behalf` of a human."""
 
     name: str
     kind: str = "human"

@@ -25,7 +25,7 @@ from typing import IO, Any
 
 import uvicorn
 
-from wend import __version__, apps, auth, config, git, previews, reconcile, release, resources
+from wend import __version__, apps, auth, changes, config, git, previews, reconcile, release, resources
 from wend.config import Config
 from wend.context import Actor, Context
 from wend.errors import Conflict, Down, NotFound, Refused, WendError
@@ -144,6 +144,7 @@ def git_door(ctx: Context, hooks: HookServer) -> git.GitDoor:
     def push(pushed: Push, say: Say) -> None:
         acting = replace(ctx, actor=pushed.actor)
         release.push(acting, pushed, say)
+        changes.note(ctx, pushed)
         with contextlib.suppress(WendError):  # it is live, whatever comes after; the clock prunes too
             previews.prune(acting, pushed.app, say)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from wend import jobs, previews, reconcile, resources, retention, scaling, traffic
+from wend import emit, jobs, previews, reconcile, resources, retention, scaling, traffic
 from wend.context import Context
 from wend.errors import WendError
 from wend.watch import Watcher
@@ -26,7 +26,9 @@ class Clock:
     act: Callable[[Context], object]
 
 
-def clocks(mend: Callable[[Context], object], judge: Callable[[Context], object]) -> tuple[Clock, ...]:
+def clocks(
+    mend: Callable[[Context], object], judge: Callable[[Context], object], tell: Callable[[Context], object]
+) -> tuple[Clock, ...]:
     """Every clock. A process that died is noticed within the first one's time; repositories are packed once a day,
     because every push leaves one pack."""
     return (
@@ -39,6 +41,7 @@ def clocks(mend: Callable[[Context], object], judge: Callable[[Context], object]
         Clock("previews", 60.0, previews.sweep),
         Clock("servers", 2.0, resources.Waker().wake),
         Clock("trash", 300.0, resources.sweep),
+        Clock("emit", 1.0, tell),
         Clock("pack", 86_400.0, retention.pack),
     )
 
@@ -72,9 +75,10 @@ class Worker:
         self.ended = threading.Event()
         self.mender = Mender()
         self.watcher = Watcher()
+        self.emitter = emit.Emitter()
         self.threads = [
             threading.Thread(target=self.loop, args=(clock,), name=f"clock-{clock.name}", daemon=True)
-            for clock in clocks(self.mender.look, self.watcher.look)
+            for clock in clocks(self.mender.look, self.watcher.look, self.emitter.tend)
         ]
 
     def start(self) -> None:
@@ -85,7 +89,7 @@ class Worker:
         self.ended.set()
         for thread in self.threads:
             thread.join(timeout=10)
-        for hands in (self.mender.hands, self.watcher.hands):
+        for hands in (self.mender.hands, self.watcher.hands, self.emitter.hands):
             hands.shutdown(wait=False, cancel_futures=True)
 
     def loop(self, clock: Clock) -> None:

@@ -36,6 +36,11 @@ class Client:
         with self.exchange(method, path, body, query or {}, PATIENCE) as answer:
             return decoded(answer.read(), self.site.url)
 
+    def deliver(self, address: str, body: bytes, headers: Mapping[str, str]) -> Any:
+        """The JSON answer to bytes sent as they are, to an address that is not below /api/."""
+        with self.send("POST", address, body, self.headers() | dict(headers), PATIENCE) as answer:
+            return decoded(answer.read(), self.site.url)
+
     def lines(
         self, method: str, path: str, body: object = None, query: Mapping[str, object] | None = None
     ) -> Iterator[dict[str, Any]]:
@@ -64,13 +69,21 @@ class Client:
     def exchange(
         self, method: str, path: str, body: object, query: Mapping[str, object], patience: float | None
     ) -> Generator[http.client.HTTPResponse]:
+        """One request of the API and its answer."""
+        said = None if body is None else json.dumps(body).encode()
+        with self.send(method, f"/api/{path}{asked(query)}", said, self.headers(), patience) as answer:
+            yield answer
+
+    @contextmanager
+    def send(
+        self, method: str, address: str, body: bytes | None, headers: Mapping[str, str], patience: float | None
+    ) -> Generator[http.client.HTTPResponse]:
         """One request and its answer. Whatever the network does becomes a Down."""
         connection = connect(self.site.url)
         try:
             connection.connect()
             connection.sock.settimeout(patience)
-            said = None if body is None else json.dumps(body)
-            connection.request(method, f"/api/{path}{asked(query)}", said, self.headers())
+            connection.request(method, address, body, dict(headers))
             answer = connection.getresponse()
             witness.remember(self.site.name, answer.headers.get("Wend-Checkpoint"))
             if answer.status >= 400:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from wend.events import Event
-from wend.state import canaries, delivery, jobs, own, people, resources, scaling, services
+from wend.state import canaries, delivery, ingest, jobs, own, people, resources, scaling, services
 from wend.state import derived as derived  # its tables are made with the others
 from wend.state.tables import APPS, CONFIG, DEPLOYS, EXITS, META, RELEASES, RUNS, SEALED, SECRETS, STEPS, TOKENS
 
@@ -217,6 +217,7 @@ APPLIED = (
     *delivery.REDUCERS,
     *people.REDUCERS,
     *services.REDUCERS,
+    *ingest.REDUCERS,
     *own.REDUCERS,
 )
 REDUCERS: dict[str, list[Callable[[Connection, Event], None]]] = {}

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import difflib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
 from typing import Any, NamedTuple, cast
 from urllib.parse import parse_qsl
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
-from wend.errors import Invalid
+from wend.errors import Down, Invalid
 
 MOST = 2**20
+WASTE, PATIENCE = 26 * 2**20, 2.0  # bytes and seconds of a refused body that are read all the same
 SLOW = 30.0  # seconds a body may take to arrive
 DEPTH = 20
 EXAMPLE = 'send an object like {"set": {"NAME": "value"}}'
@@ -46,25 +48,80 @@ KINDS = {
     "whole": "a whole number",
     "texts": "a list of texts",
     "table": "an object whose values are texts",
+    "rows": "a list of objects",
     "counts": "an object whose values are whole numbers, or null",
 }
 
 
-async def take(request: Request) -> bytes:
-    """The body, at most MOST bytes of it. Raises TooBig, Invalid."""
+class Room:
+    """The memory for bodies whose sender is not known yet, in bytes. Used by one event loop alone."""
+
+    def __init__(self, most: int) -> None:
+        self.left = most
+
+    @contextmanager
+    def share(self) -> Generator[Share]:
+        """A part of it for one body, given back in the end."""
+        mine = Share(self)
+        try:
+            yield mine
+        finally:
+            self.left += mine.bytes
+
+
+class Share:
+    def __init__(self, room: Room) -> None:
+        self.room, self.bytes = room, 0
+
+    def grow(self, by: int) -> None:
+        """Raises Down when the room is full."""
+        if by > self.room.left:
+            raise Down("too much is being sent at once", "send it again in a minute")
+        self.room.left -= by
+        self.bytes += by
+
+
+async def take(request: Request, most: int = MOST, share: Share | None = None) -> bytes:
+    """The body, at most `most` bytes of it, in its `share` of the memory. Raises TooBig, Invalid, and WrongKind for a
+    compressed one: nobody knows what comes out."""
     said = request.headers.get("content-length", "0")
-    if not said.isdigit() or int(said[:12]) > MOST:
-        raise TooBig(f"the body has {said[:20]} bytes; at most {MOST} are read", "send less at once")
+    if not said.isdigit() or int(said[:12]) > most:
+        raise TooBig(f"the body has {said[:20]} bytes; at most {most} are read", "send less at once")
+    packed = request.headers.get("content-encoding", "identity")
+    if packed.lower() != "identity":
+        raise WrongKind(f"a body in {packed[:30]!r} is not read here", "send it uncompressed")
     body = bytearray()
     try:
         async with asyncio.timeout(SLOW):
             async for chunk in request.stream():
                 body += chunk
-                if len(body) > MOST:
-                    raise TooBig(f"the body has more than {MOST} bytes", "send less at once")
+                if len(body) > most:
+                    raise TooBig(f"the body has more than {most} bytes", "send less at once")
+                if share:
+                    share.grow(len(chunk))
     except TimeoutError:
         raise Invalid(f"the body did not arrive within {SLOW:.0f} s", "try again") from None
     return bytes(body)
+
+
+async def swallow(request: Request) -> bool:
+    """Read what is left of a refused body, when that is soon done: who still sends does not hear the answer. Whether
+    it is done."""
+    said = request.headers.get("content-length", "0")
+    if not said.isdigit() or int(said[:12]) > WASTE or "expect" in request.headers:
+        return False
+    left = WASTE
+    try:
+        async with asyncio.timeout(PATIENCE):
+            async for chunk in request.stream():
+                left -= len(chunk)
+                if left < 0:
+                    return False
+    except RuntimeError:
+        return True  # it was read to its end before
+    except (TimeoutError, ClientDisconnect):
+        return False
+    return True
 
 
 def kind_of(request: Request) -> str:
@@ -136,6 +193,8 @@ def fits(value: Any, kind: str) -> bool:
         return isinstance(value, int if kind == "whole" else int | float) and not isinstance(value, bool)
     if kind == "texts":
         return isinstance(value, list) and all(fits(one, "text") for one in cast(list[Any], value))
+    if kind == "rows":
+        return isinstance(value, list) and all(isinstance(one, dict) for one in cast(list[Any], value))
     inside = list(cast(dict[str, Any], value).values()) if isinstance(value, dict) else [value]
     if kind == "counts":
         return isinstance(value, dict) and all(one is None or fits(one, "whole") for one in inside)

@@ -1,6 +1,7 @@
 """The one way through. Every address stands in a table with the verb it needs; nothing is reached any other way.
 
 A request is: known (401) → has a target that can exist (422) → allowed (403) → read (413, 415, 422) → acted on.
+Who is known by a signature is known after the body was read: it is what is signed.
 Nobody learns from an answer whether an app exists before they are allowed to see it.
 """
 
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -30,6 +31,7 @@ from wend.web.stream import Flow, StreamResponse, Streams, bug
 OPEN = "open"  # anyone, known or not
 KNOWN = "known"  # anyone with a valid token
 THREADS = 64  # short requests at once; streams have threads of their own
+UNKNOWN = 128 * 2**20  # bytes of bodies in memory whose senders are not known yet
 CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 ALWAYS = {
     "X-Content-Type-Options": "nosniff",
@@ -58,6 +60,7 @@ class Web:
     streams: Streams
     renderer: Renderer
     limiter: CapacityLimiter
+    room: body.Room = field(default_factory=lambda: body.Room(UNKNOWN))
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,7 @@ class Visit:
 
 Answer = Response | Page | Flow | dict[str, Any] | list[Any]
 Act = Callable[[Visit], Answer]
+Signed = Callable[[Context, Request, bytes], Actor]
 
 
 def the_app(ctx: Context, request: Request) -> str | None:
@@ -148,7 +152,8 @@ def deploys_app(ctx: Context, request: Request) -> str | None:
 @dataclass(frozen=True)
 class Address:
     """A method and path, the verb that opens it (one of auth.VERBS, OPEN or KNOWN), and what it does. `page`: it
-    knows people by cookie, too, and tells errors as pages."""
+    knows people by cookie, too, and tells errors as pages. `most`: bytes of a body. `signed`: who it is that sent this
+    body without a token of ours, by its signature; such an answer has no checkpoint, which would cost more than it."""
 
     method: str
     path: str
@@ -156,6 +161,8 @@ class Address:
     act: Act
     target: Callable[[Context, Request], str | None] = the_app
     page: bool = False
+    most: int = body.MOST
+    signed: Signed | None = None
 
 
 class Gate:
@@ -173,15 +180,23 @@ class Gate:
         return await guarded(self.web, request, address.page, lambda: self.serve(request, address))
 
     async def serve(self, request: Request, address: Address) -> Response:
+        if address.signed and not has_token(request):
+            return await self.hear(request, address)
         visit = await self.thread(lambda: admit(self.web, request, address))
         if request.method in CHANGING:
-            visit = replace(visit, body=await body.take(request))
+            visit = replace(visit, body=await body.take(request, address.most))
         answer = await self.thread(lambda: finish(visit, address))
         response = await self.stream(visit, answer) if isinstance(answer, Flow) else answer
-        if visit.session or address.verb != OPEN:
+        if visit.session or (address.verb != OPEN and not address.signed):
             head = await self.thread(self.web.ctx.ledger.head)
             response.headers["Wend-Checkpoint"] = str(self.web.signer.sign(head))
         return response
+
+    async def hear(self, request: Request, address: Address) -> Response:
+        """A sender that has no token of ours: the body first, then everything else in one turn."""
+        with self.web.room.share() as share:
+            given = await body.take(request, address.most, share)
+            return await self.thread(lambda: finish(admit(self.web, request, address, given), address))
 
     async def thread(self, work: Callable[[], Any]) -> Any:
         return await to_thread.run_sync(work, limiter=self.web.limiter)
@@ -197,13 +212,22 @@ class Gate:
         return StreamResponse(flow, wire, first)
 
 
-def admit(web: Web, request: Request, address: Address) -> Visit:
+def admit(web: Web, request: Request, address: Address, given: bytes = b"") -> Visit:
     """Who it is, and whether they may. Raises Stranger, Refused, Invalid."""
-    actor, signed_in = known(web, request, address)
+    if address.signed and not has_token(request):
+        actor, signed_in = address.signed(web.ctx, request, given), None
+    else:
+        actor, signed_in = known(web, request, address)
     ctx = replace(web.ctx, actor=actor)
     if address.verb not in (OPEN, KNOWN):
         auth.authorize(ctx, address.verb, address.target(ctx, request))
-    return Visit(web, ctx, request, session=signed_in)
+    return Visit(web, ctx, request, given, signed_in)
+
+
+def has_token(request: Request) -> bool:
+    """Whether it shows a token of ours, good or not. Other platforms' senders have bearer tokens of their own."""
+    kind, _, token = request.headers.get("authorization", "").partition(" ")
+    return kind.lower() == "bearer" and token.strip().startswith("wend_")
 
 
 def known(web: Web, request: Request, address: Address) -> tuple[Actor, Session | None]:
@@ -262,6 +286,8 @@ async def guarded(web: Web, request: Request, page: bool, act: Callable[[], Awai
     except Exception as error:
         log.exception("%s %s", request.method, request.url.path)
         response = await told(web, request, bug(error), page)
+    if response.status_code >= 400 and not await body.swallow(request):
+        response.headers["Connection"] = "close"  # else what is left of the body would be read to its end
     return sealed(response)
 
 

@@ -1,0 +1,149 @@
+"""Taking a delivery: it is genuine, it is read, and what it says is in the ledger before it is answered.
+
+What nobody here can read is kept aside, with its body beside the chain, and shown.
+Facts: delivery_kept_aside, and what the source says.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from wend.context import Actor, Context
+from wend.errors import Bug, Invalid, NotFound, Refused, WendError
+from wend.events import Fact
+from wend.ingest import SOURCES, Delivery, Unknown, source, sources
+from wend.ingest.people import pseudonyms
+from wend.ledger.chain import text_hash
+from wend.state import ingest as table
+
+KEPT = 256 * 1024  # bytes of a body that are kept aside
+SHOWN = 200  # characters of what is told about one
+SHAPES = ("x-github-event", "x-gitlab-event", "ce-type", "x-event-key", "content-type")  # headers that name a shape
+
+Answer = dict[str, Any]
+
+
+class Unasked(Refused):
+    """No source of this name with this signature: which of the two is not told."""
+
+    status = 401
+
+
+# ---------------------------------------------------------------------------------------------- pure
+
+
+def shape_of(headers: Mapping[str, str]) -> str:
+    """What a delivery says it is, like "x-github-event: star"."""
+    found = next((f"{name}: {headers[name]}" for name in SHAPES if headers.get(name)), "")
+    return plain(found)
+
+
+def plain(text: str) -> str:
+    """Short, on one line, without anything that cannot be printed."""
+    return re.sub(r"\s+", " ", "".join(one if one.isprintable() else " " for one in text))[:SHOWN].strip()
+
+
+def bots_of(setting: str) -> frozenset[str]:
+    """The identities of the setting `bots`."""
+    return frozenset(word.strip().lower() for word in setting.split(",") if word.strip())
+
+
+# ---------------------------------------------------------------------------------------------- acts
+
+
+def arrived(ctx: Context, name: str, headers: Mapping[str, str], body: bytes) -> Delivery:
+    """What came just now under this name. `headers`: their names in lower case."""
+    now = time.time_ns() // 1000
+    return Delivery(name, headers, body, now, pseudonyms(ctx.config.home), bots_of(ctx.config.bots))
+
+
+def knock(ctx: Context, delivery: Delivery) -> Actor:
+    """The source as an actor, when the delivery is signed with one of its secrets. Raises Unasked, the same whether
+    there is no such source or the signature is wrong."""
+    known = sources.find(ctx, delivery.source, delivery.at)
+    if known is None:
+        hmac.new(b"nobody", delivery.body, hashlib.sha256)  # as long as for a source that is there
+        raise unasked()
+    reader = source(known.kind)
+    for secret in sources.opened(ctx, known):
+        try:
+            reader.genuine(delivery, secret, delivery.at / 1e6)
+        except Refused:
+            continue
+        return Actor(known.source, "source", (f"ingest.write:{known.source}",))
+    raise unasked()
+
+
+def unasked() -> Unasked:
+    return Unasked(
+        "no source of this name with this signature is known here",
+        "`wend ingest list` shows the sources; `wend ingest add NAME` renews a secret",
+    )
+
+
+def kind_of(ctx: Context, name: str) -> str:
+    """The kind of the source called so; whoever has a token may also use a kind's own name without setting it up.
+    Raises NotFound."""
+    known = sources.find(ctx, name)
+    if known is not None or name in SOURCES:
+        return known.kind if known else name
+    raise NotFound(f"there is no source {name[:60]!r}", f"`wend ingest add NAME`; kinds: {', '.join(SOURCES)}")
+
+
+def take(ctx: Context, delivery: Delivery, kind: str) -> Answer:
+    """Record what a genuine delivery says, in one append: how many `facts` it holds and how many are `new`. With
+    `aside` (why) when it was not understood. Raises Invalid when it makes no sense; that is kept aside, too."""
+    try:
+        heard = source(kind).read(delivery)
+        made = ctx.ledger.append(heard.facts, texts=heard.texts)
+    except Unknown as error:
+        keep_aside(ctx, delivery, error.message)
+        return {"facts": 0, "new": 0, "aside": error.message}
+    except Invalid as error:
+        keep_aside(ctx, delivery, error.message)
+        raise
+    except WendError:
+        raise
+    except Exception as error:
+        keep_aside(ctx, delivery, f"our fault: {type(error).__name__}")
+        raise Bug(f"a {kind} delivery could not be read: {type(error).__name__}", "it is kept aside") from error
+    return {"facts": len(heard.facts), "new": len(made)}
+
+
+def keep_aside(ctx: Context, delivery: Delivery, why: str) -> None:
+    """Keep a delivery that was not read. The same one again is kept once."""
+    body = delivery.body[:KEPT]
+    hash, about = text_hash(body), {"source": delivery.source, "why": plain(why), "shape": shape_of(delivery.headers)}
+    data = {**about, "hash": hash, "bytes": len(delivery.body)}
+    id = f"{delivery.source}:aside:{hashlib.sha256(delivery.body).hexdigest()}"
+    fact = Fact("delivery_kept_aside", f"source/{delivery.source}", data, actor=delivery.source, id=id)
+    ctx.ledger.append([fact], texts={hash: body})
+
+
+# ---------------------------------------------------------------------------------------------- what lies aside
+
+
+def asides(ctx: Context, name: str | None, limit: int) -> list[Answer]:
+    """What was kept aside, newest first: seq, source, at, why, shape, hash, bytes."""
+    with ctx.ledger.query() as db:
+        return table.asides(db, name, limit)
+
+
+def aside(ctx: Context, seq: int) -> Answer:
+    """One of them, with its `body` as text (null when it was erased). Raises NotFound."""
+    with ctx.ledger.query() as db:
+        found = table.aside(db, seq)
+    if found is None:
+        raise NotFound(f"nothing was kept aside as event {seq}", "`wend ingest aside` lists what was")
+    body = ctx.ledger.text(found["hash"])
+    return found | {"body": None if body is None else body.decode("utf-8", "replace")}
+
+
+def forget(ctx: Context, seq: int) -> None:
+    """Erase the body of what was kept aside. Raises NotFound."""
+    ctx.ledger.erase([aside(ctx, seq)["hash"]], ctx.actor.name)
