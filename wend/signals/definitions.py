@@ -52,7 +52,7 @@ DEFINITIONS: dict[str, Definition] = {
         ),
         Definition(
             "push_only_rate", 1, "Push-only rate", "share", "higher", "flow",
-            "The share of deployments by push that needed nothing but the push: since the one before, no push of the "
+            "The share of deployments by push that needed nothing but the push: since the push before, no push of the "
             "app was refused or failed, and nobody set, scaled, ran or rolled back anything by hand.",
         ),
         Definition(

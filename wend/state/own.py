@@ -61,6 +61,8 @@ def release_went_live(db: Connection, event: Event) -> None:
     row |= {"finished_at": event.at}
     if row["cause"] == "push":
         row["push_only"] = int(not hand(db, event))
+    else:
+        touched(db, event, f"deployed by {row['cause']}")
     put_deployments(db, [row])
 
 
@@ -92,8 +94,8 @@ def own_row(db: Connection, event: Event) -> dict[str, Any] | None:
 
 
 def hand(db: Connection, event: Event) -> bool:
-    """Whether anybody had to do more than push since the deploy before this one went live."""
-    mine = (DEPLOYMENTS.c.service == event.app) & (DEPLOYMENTS.c.source == "wend")
+    """Whether anybody had to do more than push since the push before this one went live."""
+    mine = (DEPLOYMENTS.c.service == event.app) & (DEPLOYMENTS.c.source == "wend") & (DEPLOYMENTS.c.cause == "push")
     before = db.execute(sa.select(sa.func.max(DEPLOYMENTS.c.seq)).where(mine)).scalar() or 0
     found = sa.select(HANDS.c.seq).where(HANDS.c.service == event.app, HANDS.c.seq > before).limit(1)
     return db.execute(found).scalar() is not None
