@@ -117,7 +117,7 @@ def test_a_push_that_needed_more_than_the_push_does_not_count_as_push_only(book:
     book.live("one", 4, 6, cause="config")
     book.live("one", 5, 7)
     found = book.ask("push_only_rate")
-    assert (found.value.value, found.value.n) == (0.5, 4), "the first and the third; a config change is more than a push"
+    assert (found.value.value, found.value.n) == (0.5, 4), "a config change is more than a push"
 
 
 def test_a_destroyed_app_keeps_its_numbers_and_its_reason(book: Book) -> None:
