@@ -78,7 +78,7 @@ def too_deep() -> Invalid:
 def deeper(value: Any, levels: int) -> bool:
     """Whether there are arrays or objects below that many levels of them."""
     here = [value]
-    for _ in range(levels + 1):
+    for _ in range(levels):
         here = [inner for one in here for inner in inside(one)]
         if not here:
             return False
@@ -276,7 +276,8 @@ def cause(text: str) -> dict[str, str] | None:
     return {kind: found[kind].lower() if kind == "commit" else found[kind]}
 
 
-SEVERITY = re.compile(r"(?:severity|sev|priority|prio)?[:/ _-]*((?:sev|p|s)?-?\d|critical|high|major|medium|minor|low)")
+GRADE = r"(?:sev|p)-?\d|critical|high|major|medium|minor|low"
+SEVERITY = re.compile(rf"(?:severity|priority|prio)[:/ _-]*({GRADE}|\d)|({GRADE})")
 
 
 def label(labels: Iterable[str], key: str) -> str | None:
@@ -295,7 +296,7 @@ def labelled(labels: Iterable[str], word: str) -> bool:
 
 def severity(labels: Iterable[str]) -> str | None:
     """The severity among labels, in lower case: "sev1", "p2", "critical"."""
-    found = [match[1] for one in labels if (match := SEVERITY.fullmatch(one.strip().lower()))]
+    found = [match[1] or match[2] for one in labels if (match := SEVERITY.fullmatch(one.strip().lower()))]
     return found[0] if found else None
 
 
