@@ -133,8 +133,8 @@ def delay(attempts: int, chance: float) -> float:
 def subscribe(ctx: Context, url: str, secret: str | None) -> tuple[str, str | None]:
     """(id, secret): tell this address of our deploys from now on. One that is told already, or was given up, goes on
     where it stopped; its secret stays, and is None here, unless a new one is given. Raises Invalid."""
-    with ctx.ledger.query() as db:
-        known = next((one for one in table.subscriptions(db) if one.url == address(url)), None)
+    url = address(url)
+    known = next((one for one in subscribed(ctx) if one.url == url), None)
     id = known.id if known else chance.token_hex(4)
     made = (secret or chance.token_urlsafe(32)) if secret or known is None else None
     body = secrets.seal(secrets.key(ctx.config.home), f"subscription {id}", url, 1, made) if made else b""

@@ -19,6 +19,7 @@ Deploys = Literal["commits", "tags", "merges"]
 ORDINARY = ("-c", "core.fsmonitor=false", "-c", "core.quotePath=false", "-c", "log.mailmap=true")
 TAG = "%(refname:short)%00%(objectname)%00%(*objectname)%00%(taggerdate:unix)%00"
 HOT = ("hotfix", "hot-fix")
+SECOND = 1_000_000  # microseconds
 LONGEST_NAME = 150  # characters of a tag
 
 
@@ -83,7 +84,8 @@ def is_hot(name: str) -> bool:
 def row(commit: Commit, hot: Collection[str]) -> dict[str, Any]:
     """A commit as the API takes it."""
     purpose = "hotfix" if commit.purpose == "planned" and commit.id in hot else commit.purpose
-    about = {"commit": commit.id, "committed_at": commit.at, "parents": list(commit.parents), "purpose": purpose}
+    at = (commit.at or 0) // SECOND  # a count of seconds is taken for nothing else
+    about = {"commit": commit.id, "committed_at": at, "parents": list(commit.parents), "purpose": purpose}
     return {**about, "reverts": commit.reverts, "author": commit.author}
 
 
@@ -248,9 +250,9 @@ def deployments(
     rows: list[dict[str, Any]] = []
     for name, id, at in made:
         at = at or (known[id].at if id in known else None)
-        if at is not None and (wish.since is None or at >= wish.since * 1_000_000):
+        if at is not None and (wish.since is None or at >= wish.since * SECOND):
             hot = is_hot(name) or (id in known and (id in found.hot or known[id].purpose == "hotfix"))
-            rows.append({"name": clean(name), "commit": id, "at": at, "hotfix": hot})
+            rows.append({"name": clean(name), "commit": id, "at": at // SECOND, "hotfix": hot})
     return rows
 
 
