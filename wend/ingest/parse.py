@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 from typing import Any, Literal, NoReturn, cast
 
 from wend.errors import Invalid
@@ -174,7 +175,7 @@ COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 def clean(text: str) -> str:
     """The text without control characters and halves of surrogate pairs, which no database keeps."""
-    return ODD.sub("\ufffd", text.replace("\r\n", "\n"))
+    return text if text.isprintable() else ODD.sub("\ufffd", text.replace("\r\n", "\n"))
 
 
 def name(text: str) -> str:
@@ -224,6 +225,7 @@ TIERS: dict[Tier, str] = {
 NOT_YET = re.compile(r"\b(pre|non|not)[-_ /]?(prod(?:uction)?|prd|live)\b")
 
 
+@lru_cache(4096)
 def tier(environment: str | None) -> Tier:
     """What an environment is for, by the words in its name: "prod-eu-1" is production, "pre-prod" staging, "non-prod"
     testing. The least serious word wins, so that a "prod-test" is not taken for production."""
