@@ -201,7 +201,7 @@ def test_differences_hold_the_truth_as_often_as_said() -> None:
 
 
 def test_nothing_heavy_is_imported_before_it_is_asked_for() -> None:
-    code = "import sys; import wend.stats, wend.survival, wend.rates, wend.opinions\n"
+    code = "import sys; import wend.stats, wend.survival, wend.rates, wend.opinions, wend.privacy\n"
     code += "wend.stats.ranks(10, 0.5); wend.opinions.nps({9: 5})\n"
     code += "print([name for name in ('numpy', 'scipy') if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -184,6 +184,7 @@ def history(ledger: Store) -> None:
         "run_finished": {"run": "r1", "ended": "exited with code 0", "ms": 5},
         "token_created": {"token": "t1", "hash": "h", "owner": "ada", "kind": "human", "scopes": ["*"]},
         "token_revoked": {"token": "t1"},
+        "figures_read": {"signal": "nps", "scope": "all", "day": 20_000},
         "source_set": {"source": "gh", "kind": "github", "hash": "h"},
         "source_removed": {"source": "other"},
         "delivery_kept_aside": {"source": "gh", "why": "w", "shape": "s", "hash": "h", "bytes": 1},

@@ -64,6 +64,7 @@ KINDS: dict[str, str] = {
     "emission_recorded": "A subscription was told of our deploys up to an event, or could not be, with the reason.",
     "figures_closed": "A week is over and its numbers are settled: what they are, per team.",
     "figures_restated": "What came late changed the numbers of a settled week: from what to what, and because of what.",
+    "figures_read": "Somebody looked at figures about people, or at the rows behind a figure: who, which and whose.",
     "token_created": "A token was issued: for whom, with which scopes, until when. Only its hash is kept.",
     "token_revoked": "A token was made useless.",
     "access_denied": "Someone known asked for something they may not do.",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 
 from sqlalchemy import Connection
 
@@ -44,12 +43,12 @@ class Cohort:
 def joined(stints: Sequence[Stint]) -> list[Stint]:
     """Who is new, of stints by person and time: a stint that begins soon after another goes on with that one."""
     found: list[Stint] = []
-    for _, mine in groupby(stints, key=lambda stint: stint.person):
-        last: Stint | None = None
-        for stint in mine:
-            back = last is not None and (last.left_at is None or stint.joined_at - last.left_at <= AWAY)
-            last = replace(last, left_at=stint.left_at) if back and last else stint
-            found = [*found[:-1], last] if back else [*found, last]
+    for stint in stints:
+        last = found[-1] if found and found[-1].person == stint.person else None
+        if last and (last.left_at is None or stint.joined_at - last.left_at <= AWAY):
+            found[-1] = replace(last, left_at=stint.left_at)
+        else:
+            found.append(stint)
     return found
 
 

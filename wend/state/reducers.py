@@ -11,7 +11,20 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from wend.events import Event
-from wend.state import canaries, delivery, ingest, jobs, own, people, resources, scaling, services
+from wend.state import (
+    access,
+    canaries,
+    delivery,
+    figures,
+    ingest,
+    jobs,
+    newcomers,
+    own,
+    people,
+    resources,
+    scaling,
+    services,
+)
 from wend.state import derived as derived  # its tables are made with the others
 from wend.state.tables import APPS, CONFIG, DEPLOYS, EXITS, META, RELEASES, RUNS, SEALED, SECRETS, STEPS, TOKENS
 
@@ -210,13 +223,16 @@ APPLIED = (
     token_created,
     team_set,
     token_revoked,
+    *access.REDUCERS,
     *canaries.REDUCERS,
     *jobs.REDUCERS,
     *resources.REDUCERS,
     *scaling.REDUCERS,
     *delivery.REDUCERS,
     *people.REDUCERS,
+    *newcomers.REDUCERS,
     *services.REDUCERS,
+    *figures.REDUCERS,
     *ingest.REDUCERS,
     *own.REDUCERS,
 )
