@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -39,6 +41,22 @@ def test_commits_of_a_push_follow_one_another() -> None:
 def test_what_a_push_went_on_from_is_not_invented(more: dict[str, Any]) -> None:
     heard = github("push", github_push(commit(SHA[1]), commit(SHA[2]), **more))
     assert [fact.data["parents"] for fact in heard.facts] == [[], [SHA[1]]]
+
+
+def test_a_merge_in_a_push_is_known_by_its_message() -> None:
+    messages = ["Merge pull request #7 from acme/button", "Merge branch 'button' into 'main'", "Merge the two boxes"]
+    pushed = [commit(sha, message) for sha, message in zip(SHA, messages, strict=False)]
+    for heard in (github("push", github_push(*pushed)), gitlab(samples.gitlab_push(commits=pushed))):
+        assert [fact.data["merge"] for fact in heard.facts] == [True, True, False]
+
+
+def test_a_form_is_read_like_json() -> None:
+    body = github_push(commit(SHA[1]))
+    form = {"x-github-event": "push", "content-type": "application/x-www-form-urlencoded"}
+    assert hear("github", urlencode({"payload": json.dumps(body)}).encode(), form) == github("push", body)
+    for bad in (b"", b"hello", b"payload", b"a=b", b"payload=%FF", b"a=1&payload={}", "payload=é".encode()):
+        with pytest.raises(Invalid):
+            hear("github", bad, form)
 
 
 def test_a_push_of_a_tag_or_that_deletes_says_nothing() -> None:

@@ -111,6 +111,11 @@ def test_a_fact_has_the_fields_that_the_docs_name_and_no_person(what: str) -> No
         assert not re.search(r"\bada\b|[\w.+-]+@[\w-]+\.\w", told)
 
 
+def test_a_text_of_any_length_is_kept_short() -> None:
+    heard = hear("pagerduty", samples.pagerduty(title="a" * 50_000))
+    assert [len(body) for body in heard.texts.values()] == [10_000 + len("0123456789abcdef ")]
+
+
 def checked(heard: Any) -> None:
     """What the ledger asks of facts."""
     for fact in heard.facts:
@@ -144,7 +149,15 @@ HEADERS = st.dictionaries(
     st.sampled_from(NAMES),
     st.text(max_size=20) | st.sampled_from(["push", "issues", "1.0", "%C0%A0", "%", '"a\\"', "dev.cdevents.x"]),
 )
-TYPES = ["application/json", "application/cloudevents+json", "application/cloudevents-batch+json", "text/csv", "\xff"]
+FORM = "application/x-www-form-urlencoded"
+TYPES = [
+    "application/json",
+    "application/cloudevents+json",
+    "application/cloudevents-batch+json",
+    "text/csv",
+    "\xff",
+    FORM,
+]
 
 
 @pytest.mark.parametrize("kind", sorted(SOURCES))

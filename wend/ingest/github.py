@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from typing import Literal
+from urllib.parse import parse_qs
 
 from wend.ingest import Delivery, Heard, Unknown, parse, proof
 from wend.ingest.doc import Doc
@@ -38,13 +39,26 @@ class GitHub:
 
     def read(self, delivery: Delivery) -> Heard:
         event = delivery.headers.get("x-github-event", "")
-        body = Doc(parse.json_of(delivery.body))
+        body = Doc(parse.json_of(unwrapped(delivery)))
         if not event:
             raise Unknown("there is no X-GitHub-Event, so this does not come from GitHub")
         telling = Telling(delivery)
         if event in READERS:
             READERS[event](telling, body)
         return telling.heard
+
+
+def unwrapped(delivery: Delivery) -> bytes:
+    """The JSON, also out of the form that GitHub sends when nobody chose a content type."""
+    if not delivery.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        return delivery.body
+    try:
+        found = parse_qs(delivery.body.decode("ascii"), strict_parsing=True, max_num_fields=1, errors="strict")
+    except ValueError:
+        found: dict[str, list[str]] = {}
+    if "payload" not in found:
+        raise Unknown("a form without a payload", "choose the content type application/json")
+    return found["payload"][0].encode()
 
 
 # ---------------------------------------------------------------------------------------------- changes
@@ -65,6 +79,7 @@ def push(telling: Telling, body: Doc) -> None:
             one.time("timestamp"),
             parents=[before],
             author=author,
+            merge=parse.merges(message),
             purpose=parse.purpose(message, ref),
             reverts=parse.reverts(message),
             bot=telling.bot(author, one.inner("author").maybe("username"))

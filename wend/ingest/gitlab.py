@@ -65,6 +65,7 @@ def push(telling: Telling, body: Doc) -> None:
             one.time("timestamp"),
             parents=[before],
             author=author,
+            merge=parse.merges(message),
             purpose=parse.purpose(message, ref),
             reverts=parse.reverts(message),
             bot=is_bot(telling, author),

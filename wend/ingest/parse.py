@@ -238,6 +238,7 @@ def tier(environment: str | None) -> Tier:
     return found[0] if found else "other"
 
 
+MERGE = re.compile(r"Merge (?:pull request #\d+ from |(?:remote-tracking )?branch(?:es)? '|commit '|tag ')")
 REVERTS = re.compile(r"\bThis reverts commit ([0-9a-fA-F]{40}(?:[0-9a-fA-F]{24})?)\b")
 REVERT = re.compile(r"^\s*Revert(?:s|ed)?\b[: ]\s*[\"“'`]|^\s*revert(?:\([^)]*\))?!?:", re.IGNORECASE)
 HOTFIX = re.compile(r"\bhot-?fix\b", re.IGNORECASE)
@@ -248,6 +249,11 @@ CAUSED = re.compile(
     r"|\b(?:root[ -]cause|caused[ -]by)[ :=-]+deployment[ :]+(?P<deployment>[^\s\"'<>,;]{1,300})",
     re.IGNORECASE,
 )
+
+
+def merges(message: str) -> bool:
+    """Whether a commit joins others, as the message says that git, GitHub and GitLab give it."""
+    return MERGE.match(message) is not None
 
 
 def reverts(message: str) -> str | None:

@@ -15,6 +15,7 @@ from wend.events import Fact
 from wend.ingest import Delivery, Heard, parse
 
 LONGEST = 300  # characters of an id; a longer one goes by its digest
+LONGEST_TEXT = 10_000  # characters of a side text
 MOST_PARENTS, MOST_COMMITS = 32, 10_000
 
 SCALES = {"nps": (0, 10), "csat": (1, 5), "ces": (1, 7)}
@@ -46,7 +47,7 @@ class Telling:
         """The hash of a side text about `id`; None for no text."""
         if not text or not text.strip():
             return None
-        hash, body = self.delivery.people.text(id, parse.clean(text.strip()))
+        hash, body = self.delivery.people.text(id, parse.clean(text.strip())[:LONGEST_TEXT])
         self.heard.texts[hash] = body
         return hash
 
