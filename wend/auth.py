@@ -35,7 +35,11 @@ VERBS: dict[str, str] = {
     "platform.read": "see the platform's own state",
     "ingest.write": "deliver what happened elsewhere, as a source",
     "ingest.manage": "set up sources and subscriptions, and read what was kept aside",
+    "signals.read": "see what is measured, of everything, of teams and of services",
+    "signals.confirm": "say which deployment caused an incident",
 }
+# Signals are for everybody: who sees every app sees them, and who changes every app may say what a change has caused.
+IMPLIED = {"signals.read": "app.read", "signals.confirm": "app.change"}
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 SHAPE = re.compile(r"wend_(admin|human|agent|ci)_([0-9A-Za-z]{32})([0-9A-Za-z]{6})")
 PERSON = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._@+-]{0,63}")
@@ -46,14 +50,21 @@ PERSON = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._@+-]{0,63}")
 
 def permits(scopes: tuple[str, ...], verb: str, target: str | None) -> bool:
     """Whether one of the scopes covers the verb on the target. A scope is `*`, `verb`, or `verb:app`; `*` may stand
-    for a verb's last part (`app.*`). An app's scope covers its previews; a preview's covers only itself."""
+    for a verb's last part (`app.*`). An app's scope covers its previews; a preview's covers only itself. One that is
+    not narrowed covers what its verbs imply, too."""
     mine = () if target is None else (target, spec.parent(target))
     for scope in scopes:
         name, colon, app = scope.partition(":")
-        verb_fits = name in ("*", verb) or (name.endswith(".*") and verb.startswith(name[:-1]))
-        if verb_fits and (not colon or (app and app in mine)):
+        if fits(name, verb) and (not colon or (app and app in mine)):
+            return True
+        if not colon and verb in IMPLIED and fits(name, IMPLIED[verb]):
             return True
     return False
+
+
+def fits(name: str, verb: str) -> bool:
+    """Whether a scope's verb stands for this one."""
+    return name in ("*", verb) or (name.endswith(".*") and verb.startswith(name[:-1]))
 
 
 def encode(number: int, width: int) -> str:
@@ -144,7 +155,7 @@ def issue(
     if kind not in ("admin", "human", "agent", "ci"):
         raise Invalid(f"{kind!r} is not a kind of token", "use human, agent or ci")
     for scope in scopes:
-        if scope.partition(":")[0] not in {*VERBS, "*", "app.*", "ledger.*", "platform.*", "ingest.*"}:
+        if scope.partition(":")[0] not in {*VERBS, "*", "app.*", "ledger.*", "platform.*", "ingest.*", "signals.*"}:
             raise Invalid(f"unknown scope {scope!r}", f"verbs: {', '.join(VERBS)}; add :APP to narrow one")
     excess = [scope for scope in scopes if not covered(ctx.actor.scopes, scope)]
     if excess:
@@ -163,9 +174,7 @@ def issue(
 def covered(mine: tuple[str, ...], scope: str) -> bool:
     """Whether a holder of `mine` has everything `scope` would give."""
     name, _, app = scope.partition(":")
-    verbs = [
-        verb for verb in VERBS if name == "*" or verb == name or (name.endswith(".*") and verb.startswith(name[:-1]))
-    ]
+    verbs = [verb for verb in VERBS if fits(name, verb)]
     return all(permits(mine, verb, app or None) for verb in verbs)
 
 

@@ -30,7 +30,7 @@ MEANS: Mapping[str, tuple[float, float]] = {
 
 @dataclass(frozen=True)
 class Score:
-    """Points from 0 to 10, of the value and of the ends of its interval; `mean` and `spread` of the survey's answers."""
+    """Points from 0 to 10, of the value and the ends of its interval; `mean` and `spread` of the survey's answers."""
 
     value: float
     low: float
@@ -59,6 +59,9 @@ def score(id: str, value: float, low: float | None, high: float | None, n: int) 
     return Score(points(id, value), min(ends), max(ends), n, *MEANS[id])
 
 
-def overall(scores: Mapping[str, Score]) -> float | None:
-    """The mean of those there are; None when there is none."""
-    return sum(one.value for one in scores.values()) / len(scores) if scores else None
+def overall(scores: Mapping[str, Score]) -> tuple[float, float, float, int] | None:
+    """The mean of those there are, of the ends of their intervals, and how many there are; None when there is none."""
+    if not scores:
+        return None
+    every, n = list(scores.values()), len(scores)
+    return sum(one.value for one in every) / n, sum(one.low for one in every) / n, sum(one.high for one in every) / n, n

@@ -3,15 +3,18 @@ running deploy and the log move."""
 
 from __future__ import annotations
 
+import json
 from pathlib import PurePath
 from typing import Any
 
 from markupsafe import Markup
+from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from wend import apps, auth, spec
+from wend.context import Context
 from wend.errors import NotFound, Refused, WendError
-from wend.events import KINDS
+from wend.events import KINDS, Event
 from wend.web import api, beside, body, charts, forms, holding, reading, rehearsal, session
 from wend.web.door import KNOWN, OPEN, Act, Address, Stranger, Visit, any_app, asked_app
 from wend.web.numbers import NUMBERS
@@ -229,6 +232,29 @@ def ledger(visit: Visit) -> Page:
     return Page("ledger.html", found[::-1], extra)
 
 
+def event(visit: Visit) -> Page:
+    """One event, as it was written."""
+    found = events_at(visit.ctx, visit.request)
+    if not found:
+        raise NotFound("there is no such event", "/ledger lists them")
+    one = dict(vars(found[0]))
+    raw = json.dumps(one, indent=2, ensure_ascii=False)
+    return Page("event.html", one, {"raw": raw, "following": visit.ctx.ledger.head()[0] > one["seq"]})
+
+
+def events_at(ctx: Context, request: Request) -> list[Event]:
+    """The event whose number is in the path, if there is one."""
+    seq = request.path_params["seq"]
+    number = int(seq) if seq.isascii() and seq.isdigit() and len(seq) < 19 else 0
+    return ctx.ledger.read(after=number - 1, limit=1) if 0 < number <= ctx.ledger.head()[0] else []
+
+
+def event_app(ctx: Context, request: Request) -> str | None:
+    """The app of the event in the path, when the sender may read that app's; else nothing is given away."""
+    app = next((one.app for one in events_at(ctx, request)), None)
+    return app if app and auth.permits(ctx.actor.scopes, "ledger.read", app) else None
+
+
 def static(visit: Visit) -> Response:
     """One of our own files. There is no folder behind this, so there is nothing to climb out of."""
     name, files = visit.request.path_params["name"], visit.web.renderer.static.files
@@ -276,4 +302,5 @@ ADDRESSES: tuple[Address, ...] = (
     *twin("/paths", "app.read", paths, target=any_app),
     *twin("/paths/{name}", "app.read", path, target=any_app),
     *twin("/ledger", "ledger.read", ledger, target=asked_app),
+    *twin("/ledger/{seq}", "ledger.read", event, target=event_app),
 )

@@ -18,6 +18,7 @@ from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from wend import units
 from wend.errors import WendError
 from wend.journal import STEPS
 
@@ -25,6 +26,8 @@ HERE = Path(__file__).parent
 ESCAPE = re.compile("\x1b\\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 Bar = dict[str, Any]
 DIGEST = re.compile("[0-9a-f]{32,64}")
+HTTP = re.compile("https?://[^/]")
+TIMES = frozenset({"at", "until", "since", "detected_at", "restored_at", "resolved_at", "last_here", "last_elsewhere"})
 EMPTY: tuple[Any, ...] = (None, "", [], {})
 HIDDEN = frozenset({"Cf", "Cc", "Co", "Cs", "Zl", "Zp"})
 KINDS = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
@@ -249,6 +252,32 @@ def short(value: Any) -> str:
     return text[:9] if DIGEST.fullmatch(text) else text
 
 
+def day(number: int) -> str:
+    """A UTC day since 1970 as people write it: 31 Aug 2026."""
+    at = moment(number * 86_400)
+    return f"{at.day} {at:%b %Y}"
+
+
+def shorten(text: object, most: int = 32) -> str:
+    """An id that fits a table: a digest by its first digits, the rest by both of its ends."""
+    whole = short(text)
+    return whole if len(whole) <= most else f"{whole[: most // 2]}…{whole[-most // 2 + 1 :]}"
+
+
+def cell(row: dict[str, Any], name: str) -> Any:
+    """A column of a row that is behind a signal: times and durations for people, links as links."""
+    value = row[name]
+    if value is None or value == "":
+        return "–"
+    if name == "url":
+        return Markup('<a href="{}" rel="noreferrer">open</a>').format(value) if HTTP.match(str(value)) else value
+    if name == "lead":
+        return units.text(value / 1e6, "s")
+    if name == "rework":
+        return "yes" if value else "no"
+    return ago(value) if name in TIMES else shorten(value)
+
+
 def ticks(text: str | None) -> Markup:
     """Plain words with `commands` in them."""
     parts = (text or "").split("`")
@@ -287,9 +316,11 @@ class Renderer:
         )
         filters = {"duration": duration, "size": size, "ago": ago, "since": since, "bars": bars}
         filters |= {"log": log_text, "brief": brief, "ticks": ticks, "live_ms": live_ms, "sentence": sentence}
+        filters |= {"measure": units.text, "day": day, "shorten": shorten, "cell": cell}
         filters |= {"percent": percent, "millis": millis, "count": count, "factor": factor, "left": left}
         cast(dict[str, Any], self.jinja.filters).update(filters)
-        known = {"static": self.static.url, "between": between, "percent": percent, "millis": millis}
+        known: dict[str, Any] = {"static": self.static.url, "between": between, "percent": percent, "millis": millis}
+        known |= {"interval": units.interval, "figure": units.figure, "unit_names": units.NAMES}
         cast(dict[str, Any], self.jinja.globals).update(known)
 
     def text(self, request: Request, page: Page, crew: dict[str, Any]) -> str:
