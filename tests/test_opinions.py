@@ -61,6 +61,14 @@ def test_when_most_of_all_have_answered_little_is_left_to_chance() -> None:
     assert half_of_them.needed < open_ended.needed
 
 
+def test_so_it_is_for_shares() -> None:
+    counts = {5: 40, 1: 20}
+    open_ended, half_of_them, everybody = csat(counts), csat(counts, 120), csat(counts, 60)
+    assert width(half_of_them) / width(open_ended) == pytest.approx(sqrt(60 / 119), abs=0.02)
+    assert ends(everybody) == (pytest.approx(2 / 3), pytest.approx(2 / 3)) and everybody.needed == 0
+    assert half_of_them.needed < open_ended.needed and csat(counts, 10**9).low == pytest.approx(open_ended.low)
+
+
 def test_five_equal_answers_are_not_certainty() -> None:
     assert ends(nps({10: 5})) == (pytest.approx(17.5, abs=0.1), 100)
     assert ends(ces_mean({7: 5}))[0] < 5
@@ -71,7 +79,7 @@ def test_how_many_answers_are_needed() -> None:
     assert 370 <= nps({10: 100, 0: 100}).needed + 200 <= 385, "the worst there is"
     assert nps({9: 160, 3: 100, 8: 140}).needed == 0
     assert nps({}, population=12).needed == 12, "of twelve, all have to be asked"
-    assert csat({}).needed == 93 and csat({}, 20).needed == 20
+    assert csat({}).needed == 93 and csat({}, 20).needed == 17
     assert csat({5: 3, 1: 1}, 4).needed == 0
 
 

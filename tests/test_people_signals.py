@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.databases import database, ledger, postgres, served
 from wend import signals
 from wend.events import Fact
 from wend.ledger.chain import text_hash
 from wend.ledger.sqlite import Sqlite
+from wend.ledger.store import Store
 from wend.privacy import quarter
 from wend.signals import Scope, Signal, Window
 from wend.signals.people import HIDDEN, joined, working_days
@@ -24,19 +24,13 @@ from wend.state.newcomers import Stint
 from wend.state.reducers import reduce
 from wend.state.tables import META
 
+__all__ = ["database", "ledger", "postgres", "served"]  # fixtures
 DAY = 86_400_000_000
 Q3 = quarter(20_650)  # 2026-07-01 to 2026-09-30, a Wednesday to a Wednesday
 LATER = Q3.last + 200
 
 
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Sqlite]:
-    opened = Sqlite(tmp_path / "wend.db", META, reduce, SCHEMA)
-    yield opened
-    opened.close()
-
-
-def look(ledger: Sqlite, id: str, scope: str = "all", today: int = LATER, weeks: int = 52) -> Signal:
+def look(ledger: Store, id: str, scope: str = "all", today: int = LATER, weeks: int = 52) -> Signal:
     with ledger.transaction() as db:
         derived.refresh(db)
     with ledger.query() as db:
@@ -56,7 +50,7 @@ def person(name: str, joined: int, team: str | None = "a", left: int | None = No
     return Fact("person_recorded", f"person/{name}", data)
 
 
-def shipped(ledger: Sqlite, name: str, days: list[int]) -> None:
+def shipped(ledger: Store, name: str, days: list[int]) -> None:
     """A change of theirs, deployed on each of these days. Under their other name, which the directory knows."""
     facts: list[Fact] = []
     texts: dict[str, bytes] = {}
@@ -87,7 +81,7 @@ def shipped(ledger: Sqlite, name: str, days: list[int]) -> None:
     ledger.append(facts, texts=texts)
 
 
-def hire(ledger: Sqlite, after: dict[str, int | None], team: str | None = "a", begin: int = Q3.first + 5) -> None:
+def hire(ledger: Store, after: dict[str, int | None], team: str | None = "a", begin: int = Q3.first + 5) -> None:
     """People who join together, a Monday, and ship so many days later (None: never)."""
     ledger.append([person(name, begin, team) for name in after])
     for name, days in after.items():
@@ -95,7 +89,7 @@ def hire(ledger: Sqlite, after: dict[str, int | None], team: str | None = "a", b
             shipped(ledger, name, [begin + days])
 
 
-def test_the_median_of_a_cohort_counts_working_days_and_those_not_there_yet(ledger: Sqlite) -> None:
+def test_the_median_of_a_cohort_counts_working_days_and_those_not_there_yet(ledger: Store) -> None:
     shipped(ledger, "x", [Q3.first - 90])  # the service was deployed before
     hire(ledger, {"p1": 1, "p2": 4, "p3": 7, "p4": 14, "p5": None, "p6": None, "p7": 21})
     found = look(ledger, "time_to_first_change")
@@ -105,7 +99,7 @@ def test_the_median_of_a_cohort_counts_working_days_and_those_not_there_yet(ledg
     assert "2026-Q3" in found.notes[0] and found.parts["three_quarters"].value is None
 
 
-def test_a_cohort_is_shown_when_its_time_is_over_and_then_stays_as_it_is(ledger: Sqlite) -> None:
+def test_a_cohort_is_shown_when_its_time_is_over_and_then_stays_as_it_is(ledger: Store) -> None:
     shipped(ledger, "x", [Q3.first - 90])
     hire(ledger, {f"p{number}": number for number in range(1, 7)} | {"p7": None})
     assert look(ledger, "time_to_first_change", today=Q3.last + 30).value.says == "no data"
@@ -117,7 +111,15 @@ def test_a_cohort_is_shown_when_its_time_is_over_and_then_stays_as_it_is(ledger:
     assert [told(look(ledger, "time_to_first_change", scope, Q3.last + 300)) for scope in ("all", "team:a")] == before
 
 
-def test_the_tenth_change_is_the_tenth(ledger: Sqlite) -> None:
+def test_who_joined_before_anything_was_heard_of_is_left_out(ledger: Store) -> None:
+    """Else they would seem never to have shipped."""
+    hire(ledger, {f"p{number}": 3 for number in range(6)})
+    assert look(ledger, "time_to_first_change").value.says == "no data"
+    shipped(ledger, "x", [Q3.first + 4])
+    assert look(ledger, "time_to_first_change").value.value == 3
+
+
+def test_the_tenth_change_is_the_tenth(ledger: Store) -> None:
     shipped(ledger, "x", [Q3.first - 90])
     begin = Q3.first + 5
     ledger.append([person(f"p{number}", begin) for number in range(5)])
@@ -127,7 +129,7 @@ def test_the_tenth_change_is_the_tenth(ledger: Sqlite) -> None:
     assert look(ledger, "time_to_first_change").value.value == 5, "what they did before they joined is not counted"
 
 
-def test_few_newcomers_are_hidden_and_their_colleagues_with_them(ledger: Sqlite) -> None:
+def test_few_newcomers_are_hidden_and_their_colleagues_with_them(ledger: Store) -> None:
     shipped(ledger, "x", [Q3.first - 90])
     hire(ledger, {f"a{number}": 3 for number in range(4)})
     assert look(ledger, "time_to_first_change").value == HIDDEN
@@ -151,7 +153,7 @@ def test_who_comes_back_soon_goes_on_and_who_was_long_away_starts_anew() -> None
     assert joined([stint(0, 1), other]) == [stint(0, 1), other]
 
 
-def test_who_left_before_is_censored_there(ledger: Sqlite) -> None:
+def test_who_left_before_is_censored_there(ledger: Store) -> None:
     shipped(ledger, "x", [Q3.first - 90])
     begin = Q3.first + 5
     ledger.append([person(f"p{number}", begin, left=begin + 3) for number in range(3)])
@@ -180,7 +182,7 @@ def body(text: str, number: int) -> bytes:
     return f"salt {text} {number}".encode()
 
 
-def test_an_nps_is_that_of_the_newest_wave_that_is_over(ledger: Sqlite) -> None:
+def test_an_nps_is_that_of_the_newest_wave_that_is_over(ledger: Store) -> None:
     ledger.append(answers("nps", "spring", "a", [9] * 8 + [3] * 2, 20_000))
     ledger.append(answers("nps", "autumn", "a", [9] * 2 + [3] * 8, 20_200))
     found = look(ledger, "nps", today=20_213)
@@ -192,7 +194,7 @@ def test_an_nps_is_that_of_the_newest_wave_that_is_over(ledger: Sqlite) -> None:
     assert found.value.says == "cannot tell, needs about 250 more"
 
 
-def test_satisfaction_and_ease_have_their_scales(ledger: Sqlite) -> None:
+def test_satisfaction_and_ease_have_their_scales(ledger: Store) -> None:
     ledger.append(answers("csat", "2026-Q1", "a", [5, 4, 3, 2, 5, 5], 20_600))
     ledger.append(answers("ces", "2026-Q1", "a", [7, 6, 5, 4, 2, 7], 20_600))
     assert look(ledger, "csat", today=20_601).value.value == 0.67
@@ -209,7 +211,7 @@ def test_a_wave_ends_after_two_weeks_or_at_once_when_it_is_brought_in_later() ->
     assert closes("2026-13", Q3.last) == closes("2026-00", Q3.last) == Q3.last + 13
 
 
-def test_teams_of_few_answers_are_hidden_and_cannot_be_got_by_subtraction(ledger: Sqlite) -> None:
+def test_teams_of_few_answers_are_hidden_and_cannot_be_got_by_subtraction(ledger: Store) -> None:
     for team, count in (("a", 4), ("b", 6), ("c", 12), (None, 2)):
         ledger.append(answers("nps", "w", team, [9] * count, 20_000))
     shown = {team for team in "abc" if look(ledger, "nps", f"team:{team}", today=20_020).value != HIDDEN}
@@ -221,7 +223,7 @@ def test_teams_of_few_answers_are_hidden_and_cannot_be_got_by_subtraction(ledger
     assert look(ledger, "csat", today=20_020).value.n == 20
 
 
-def test_how_many_answered_is_told_in_tenths_and_narrows_the_interval(ledger: Sqlite) -> None:
+def test_how_many_answered_is_told_in_tenths_and_narrows_the_interval(ledger: Store) -> None:
     ledger.append(answers("nps", "w", "a", [9] * 6 + [3] * 3, 20_000))
     alone = look(ledger, "nps", today=20_020)
     ledger.append([person(f"p{number}", 19_000) for number in range(10)])
@@ -231,7 +233,7 @@ def test_how_many_answered_is_told_in_tenths_and_narrows_the_interval(ledger: Sq
     assert alone.value.low is not None and known.value.low is not None and known.value.low > alone.value.low
 
 
-def test_comments_are_shown_of_ten_answers_and_when_the_wave_is_over(ledger: Sqlite) -> None:
+def test_comments_are_shown_of_ten_answers_and_when_the_wave_is_over(ledger: Store) -> None:
     texts = {text_hash(body("docs", number)): body("docs", number) for number in range(10)}
     ledger.append(answers("nps", "w", "a", [9] * 9, 20_000, "docs"), texts=texts)
     with ledger.query() as db:
@@ -282,7 +284,7 @@ def ticket(id: str, day: int, team: str = "a", **more: Any) -> Fact:
     return Fact("ticket_recorded", f"ticket/{id}", data | more)
 
 
-def test_tickets_are_told_per_hundred_developers_and_week(ledger: Sqlite) -> None:
+def test_tickets_are_told_per_hundred_developers_and_week(ledger: Store) -> None:
     today = Window.of(4, 20_000 * DAY).last
     ledger.append([person(f"p{number}", 19_000, team="ab"[number % 2]) for number in range(20)])
     ledger.append([ticket(f"t{number}", today - number) for number in range(8)])
@@ -301,7 +303,7 @@ def test_tickets_are_told_per_hundred_developers_and_week(ledger: Sqlite) -> Non
     assert mine.value.value == 0 and mine.value.n == 0 and mine.value.high
 
 
-def test_tickets_of_few_developers_are_hidden_and_of_none_no_number(ledger: Sqlite) -> None:
+def test_tickets_of_few_developers_are_hidden_and_of_none_no_number(ledger: Store) -> None:
     ledger.append([ticket("t", 20_000)])
     assert look(ledger, "support_tickets", today=20_001).value.says == "no data"
     ledger.append([person(f"p{number}", 19_000, team="a") for number in range(4)])

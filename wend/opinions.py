@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from wend.errors import Invalid
-from wend.stats import Z, least, more_for_share, wilson
+from wend.stats import Z, half_width, least, score
 
 Counts = Mapping[int, int]  # score → how many gave it
 
@@ -57,12 +57,12 @@ def nps(counts: Counts, population: int | None = None) -> Opinion:
 
 
 def csat(counts: Counts, population: int | None = None) -> Opinion:
-    """The share of 4 and 5 among answers from 1 to 5, with Wilson's interval."""
+    """The share of 4 and 5 among answers from 1 to 5."""
     return top(range(1, 6), 4, counts, population)
 
 
 def ces_share(counts: Counts, population: int | None = None) -> Opinion:
-    """Effort, from 1 (hard) to 7 (easy), first scoring: the share of 5 to 7, with Wilson's interval."""
+    """Effort, from 1 (hard) to 7 (easy), first scoring: the share of 5 to 7."""
     return top(range(1, 8), 5, counts, population)
 
 
@@ -99,18 +99,34 @@ def mean(scale: Scale, counts: Counts, population: int | None) -> Opinion:
 
 def half(variance: float, n: int, population: int | None) -> float:
     """Half the width of the interval, on a scale from -1 to 1; 0 when everybody answered."""
-    if population is not None and n >= population:
-        return 0.0
-    left = 1.0 if population is None else (population - n) / (population - 1)
-    return Z * math.sqrt(variance * left / (n + ADDED))
+    return Z * math.sqrt(variance * left(n, population) / (n + ADDED))
+
+
+def left(n: int, population: int | None) -> float:
+    """The finite population correction of a variance: how much of the chance is left when n of all have answered."""
+    if population is None:
+        return 1.0
+    return 0.0 if n >= population else (population - n) / (population - 1)
 
 
 def top(scores: range, lowest: int, counts: Counts, population: int | None) -> Opinion:
+    """The share of answers from `lowest` up, with Wilson's interval; of a finite population, that of so many more
+    answers as bring the same correction."""
     n = answers(scores, counts)
-    hits = sum(count for score, count in counts.items() if score >= lowest)
-    found, needed = wilson(hits, n), more_for_share(hits, n, NEAR)
-    needed = needed if population is None else min(needed, max(0, population - n))
-    return Opinion(found.value, found.low, found.high, n, needed) if found else Opinion(None, None, None, 0, needed)
+    share = sum(count for given, count in counts.items() if given >= lowest) / n if n else 0.5
+    middle = sum(score(share, n)) / 2 if n else 0.5
+    needed = max(0, least(lambda total: near(middle, total, population)) - n)
+    if n == 0:
+        return Opinion(None, None, None, 0, needed)
+    rest = left(n, population)
+    low, high = score(share, n / rest) if rest else (share, share)
+    return Opinion(share, low, high, n, needed)
+
+
+def near(share: float, n: int, population: int | None) -> bool:
+    """Whether n answers tell a share to within ten points."""
+    rest = left(n, population)
+    return rest == 0 or half_width(share, n / rest) <= NEAR
 
 
 def answers(scores: range, counts: Counts) -> int:

@@ -41,10 +41,15 @@ def wilson(hits: int, n: int) -> Interval | None:
     n is 0."""
     if n <= 0:
         return None
-    share, weight = hits / n, Z * Z / n
-    middle = (share + weight / 2) / (1 + weight)
-    reach = Z / (1 + weight) * math.sqrt(share * (1 - share) / n + weight / (4 * n))
-    return Interval(share, max(0.0, middle - reach), min(1.0, middle + reach), n)
+    low, high = score(hits / n, n)
+    return Interval(hits / n, low, high, n)
+
+
+def score(share: float, n: float) -> tuple[float, float]:
+    """Wilson's interval of a share of n, which need not be whole: the n that as much is known as from."""
+    weight = Z * Z / n
+    middle, reach = (share + weight / 2) / (1 + weight), half_width(share, n)
+    return max(0.0, middle - reach), min(1.0, middle + reach)
 
 
 def newcombe(hits: int, n: int, other_hits: int, other_n: int) -> Interval | None:
@@ -67,7 +72,7 @@ def more_for_share(hits: int, n: int, half: float = 0.1) -> int:
     return max(0, least(lambda total: half_width(share, total) <= half) - n)
 
 
-def half_width(share: float, n: int) -> float:
+def half_width(share: float, n: float) -> float:
     """Half the score interval of this share of n."""
     return Z / (1 + Z * Z / n) * math.sqrt(share * (1 - share) / n + Z * Z / (4 * n * n))
 

@@ -125,7 +125,9 @@ def nth_change(db: Connection, id: str, nth: int, scope: Scope, window: Window) 
     about = DEFINITIONS[id]
     if scope.kind == "service":
         return Signal(about, scope, window, NOTHING, notes=("People join teams, not services.",))
-    every = cohorts(joined(newcomers.stints(db)), nth, window)
+    since = newcomers.known_since(db)
+    new = [one for one in joined(newcomers.stints(db)) if since is not None and one.joined_at >= since]
+    every = cohorts(new, nth, window)
     shown = [one for one in every if may_show(one, scope)]
     if not shown:
         return Signal(about, scope, window, HIDDEN if every else NOTHING, notes=(START,))

@@ -52,10 +52,7 @@ def rate(tickets: int, days: int) -> Value:
 def against(tickets: int, days: int, before: int, days_before: int) -> Value:
     """How many times as often as before."""
     found = rates.ratio(tickets, days, before, days_before)
-    if found is None:
-        return NOTHING
-    says = "" if found.value is not None else "no ticket before, to compare with"
-    return Value(found.value, found.low, found.high, found.n, says)
+    return Value(found.value, found.low, found.high, found.n) if found else NOTHING
 
 
 def weekly(window: Window, tickets: Mapping[int, int], here: list[int]) -> tuple[Point, ...]:
@@ -91,7 +88,9 @@ def support_tickets(db: Connection, scope: Scope, window: Window) -> Signal:
         return Signal(about, scope, window, HIDDEN, fresh=newest(db))
     n = sum(count for day, count in tickets.items() if day >= window.first)
     parts = {"developers": Value(round(now / window.days, 1), n=len(mine))}
-    parts["times_as_before"] = against(n, now, sum(tickets.values()) - n, before)
+    earlier = sum(tickets.values()) - n
+    if earlier:
+        parts["times_as_before"] = against(n, now, earlier, before)
     for reason, count in sorted(reasons.items(), key=lambda one: (-one[1], one[0]))[:REASONS]:
         found = wilson(count, n)
         parts[f"reason: {reason}"] = Value(found.value, found.low, found.high, n) if found else NOTHING

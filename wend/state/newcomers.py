@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from wend.events import Event
+from wend.state.derived.carried import CARRIED
 from wend.state.people import STINTS
 from wend.state.tables import merge_rows, number, table, text
 
@@ -58,6 +59,11 @@ def stints(db: Connection) -> list[Stint]:
     columns = (STINTS.c.person, STINTS.c.joined_at, STINTS.c.left_at, NEWCOMERS.c.team)
     query = sa.select(*columns).outerjoin(NEWCOMERS, both).order_by(STINTS.c.person, STINTS.c.joined_at)
     return [Stint(*row) for row in db.execute(query)]
+
+
+def known_since(db: Connection) -> int | None:
+    """When the first deployment that was heard of ended: what people did before, nobody knows."""
+    return db.execute(sa.select(sa.func.min(CARRIED.c.deployed_at))).scalar()
 
 
 def nth_changes(db: Connection, nth: int, first: int, last: int) -> dict[tuple[str, int], int]:
