@@ -111,6 +111,14 @@ def test_a_cohort_is_shown_when_its_time_is_over_and_then_stays_as_it_is(ledger:
     assert [told(look(ledger, "time_to_first_change", scope, Q3.last + 300)) for scope in ("all", "team:a")] == before
 
 
+def test_what_happens_after_a_cohorts_time_is_not_counted(ledger: Store) -> None:
+    shipped(ledger, "x", [Q3.first - 90])
+    late = Q3.last + 31 - Q3.first
+    hire(ledger, {"p1": 1, "p2": 2} | {f"q{number}": late + number for number in range(5)}, begin=Q3.first)
+    found = look(ledger, "time_to_first_change")
+    assert found.value.value is None and found.value.low == 1 and found.parts["three_quarters"].value is None
+
+
 def test_who_joined_before_anything_was_heard_of_is_left_out(ledger: Store) -> None:
     """Else they would seem never to have shipped."""
     hire(ledger, {f"p{number}": 3 for number in range(6)})
@@ -221,6 +229,8 @@ def test_teams_of_few_answers_are_hidden_and_cannot_be_got_by_subtraction(ledger
     shown = {team for team in "abc" if look(ledger, "csat", f"team:{team}", today=20_020).value != HIDDEN}
     assert shown == {"c"}, "four alone would be all less the others"
     assert look(ledger, "csat", today=20_020).value.n == 20
+    ledger.append(answers("ces", "w", "a", [5] * 4, 20_000))
+    assert look(ledger, "ces", today=20_020).value == HIDDEN, "four in all"
 
 
 def test_how_many_answered_is_told_in_tenths_and_narrows_the_interval(ledger: Store) -> None:
