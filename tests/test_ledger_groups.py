@@ -15,6 +15,7 @@ from tests.databases import Database, database, ledger, postgres, served
 from tests.house import until
 from wend.errors import Conflict, Down, WendError
 from wend.events import Event, Fact
+from wend.ledger.chain import text_hash
 from wend.ledger.store import Store
 from wend.state.reducers import reduce
 from wend.state.tables import APPS
@@ -124,6 +125,36 @@ def test_reducers_get_what_was_appended_at_once_as_a_whole(database: Database) -
     ledger.append([made(f"app{number}") for number in range(2500)])
     assert runs == [2500]
     ledger.close()
+
+
+def test_a_group_without_trouble_is_carried_out_as_one(database: Database) -> None:
+    runs: list[int] = []
+
+    def counting(connection: sa.Connection, events: Sequence[Event]) -> None:
+        runs.append(len(events))
+        reduce(connection, events)
+
+    ledger = database.open(counting)
+    same = made("same", id="same")
+    outcomes = together(ledger, *(lambda name=name: ledger.append([made(name), same]) for name in ("a", "b", "c")))
+    assert runs == [4]
+    assert [[event.app for event in events] for events in outcomes] == [["a", "same"], ["b"], ["c"]]
+    runs.clear()
+    outcomes = together(ledger, *(lambda name=name: ledger.append([made(name)]) for name in ("d", "a", "e")))
+    assert runs[0] == 3 and [type(outcome) for outcome in outcomes] == [list, sa.exc.IntegrityError, list]
+    assert ledger.verify() == 6
+    ledger.close()
+
+
+def test_an_erased_text_does_not_come_back_with_a_fact_that_is_repeated(ledger: Store) -> None:
+    bodies = {text_hash(body): body for body in (b"of one", b"of two", b"of three")}
+    facts = [Fact("access_denied", "s", {"target": hash}, id=hash) for hash in bodies]
+    ledger.append(facts[:2], texts={hash: bodies[hash] for hash in list(bodies)[:2]})
+    first, second, third = bodies
+    ledger.erase([first], "ada")
+    ledger.append(facts, texts=bodies)
+    assert [ledger.text(hash) for hash in (first, second, third)] == [None, b"of two", b"of three"]
+    assert ledger.append(facts, texts=bodies) == [] and ledger.text(first) is None
 
 
 WRITER = """

@@ -11,6 +11,7 @@ import hmac
 import re
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from wend.context import Actor, Context
@@ -26,6 +27,15 @@ SHOWN = 200  # characters of what is told about one
 SHAPES = ("x-github-event", "x-gitlab-event", "ce-type", "x-event-key", "content-type")  # headers that name a shape
 
 Answer = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Known:
+    """A delivery whose sender is known."""
+
+    actor: Actor
+    kind: str
+    delivery: Delivery
 
 
 class Unasked(Refused):
@@ -62,8 +72,8 @@ def arrived(ctx: Context, name: str, headers: Mapping[str, str], body: bytes) ->
     return Delivery(name, headers, body, now, pseudonyms(ctx.config.home), bots_of(ctx.config.bots))
 
 
-def knock(ctx: Context, delivery: Delivery) -> Actor:
-    """The source as an actor, when the delivery is signed with one of its secrets. Raises Unasked, the same whether
+def knock(ctx: Context, delivery: Delivery) -> Known:
+    """Who delivers, when the delivery is signed with one of the source's secrets. Raises Unasked, the same whether
     there is no such source or the signature is wrong."""
     known = sources.find(ctx, delivery.source, delivery.at)
     if known is None:
@@ -75,7 +85,7 @@ def knock(ctx: Context, delivery: Delivery) -> Actor:
             reader.genuine(delivery, secret, delivery.at / 1e6)
         except Refused:
             continue
-        return Actor(known.source, "source", (f"ingest.write:{known.source}",))
+        return Known(Actor(known.source, "source", (f"ingest.write:{known.source}",)), known.kind, delivery)
     raise unasked()
 
 

@@ -7,6 +7,7 @@ for all of them, each in a savepoint of its own, so that one that fails, fails a
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 import time
 from collections import deque
@@ -24,6 +25,7 @@ from wend.ledger.chain import GENESIS, link, verify
 from wend.ledger.rows import LEDGER, NOTES, OWN, TEXTS, Entry, as_row, entry, fetch
 
 CHUNK = 1000  # ids looked up in one query
+HASH = re.compile(r'"([0-9a-f]{64})"')  # the name of a text, as data holds it
 BATCH = 5000  # events held in memory when all are read
 CUT_OFF = Down("the platform was stopped while the ledger was written", "start it, then try again")
 
@@ -152,8 +154,9 @@ class Store:
                 self.check_schema(connection)
                 ids = (one.fact.id for request in group for one in request.entries)
                 tip = Tip(*newest(connection), known=known(connection, ids))
-                for request in group:
-                    self.carry_out(connection, request, tip, only=len(group) == 1)
+                if len(group) == 1 or not self.together(connection, group, tip):
+                    for request in group:
+                        self.carry_out(connection, request, tip, only=len(group) == 1)
         except BaseException as error:
             self.give_up(group, error)
             if not isinstance(error, Exception):
@@ -163,6 +166,29 @@ class Store:
                 request.over = True
         with self.news:
             self.news.notify_all()
+
+    def together(self, connection: sa.Connection, group: Sequence[Request], tip: Tip) -> bool:
+        """Carry out all of these as if they were one, which is far less work. False when they cannot be, and then
+        nothing has happened: each is to have its own turn, so that one that fails, fails alone."""
+        if any(request.expect is not None for request in group):
+            return False
+        before = (tip.seq, tip.hash)
+        texts = {hash: body for request in group for hash, body in request.texts.items()}
+        whole = Request([one for request in group for one in request.entries], texts=texts)
+        connection.exec_driver_sql("SAVEPOINT whole")
+        try:
+            written = {made.id: made for made in self.write(connection, whole, tip)}
+        except Exception:
+            if connection.invalidated:
+                raise
+            connection.exec_driver_sql("ROLLBACK TO SAVEPOINT whole")
+            tip.seq, tip.hash = before
+            return False
+        connection.exec_driver_sql("RELEASE SAVEPOINT whole")
+        for request in group:
+            mine = dict.fromkeys(one.fact.id for one in request.entries)
+            request.written = [written.pop(id) for id in mine if id in written]
+        return True
 
     def carry_out(self, connection: sa.Connection, request: Request, tip: Tip, only: bool) -> None:
         """One request inside the transaction. When it is not the only one, its failure stays its own."""
@@ -187,11 +213,11 @@ class Store:
         """Chain the facts that are new and reduce them, all at once."""
         if request.expect is not None:
             check_expected(connection, *request.expect)
-        keep_texts(connection, request.texts)
         fresh: dict[str, Entry] = {}
         for one in request.entries:
             if one.fact.id not in tip.known:
                 fresh.setdefault(one.fact.id, one)
+        keep_texts(connection, texts_of(request, fresh))
         made = [self.chained(one.fact, tip) for one in fresh.values()]
         rows = [as_row(event, one.text) for event, one in zip(made, fresh.values(), strict=True)]
         if made:
@@ -281,6 +307,27 @@ class Store:
         self.engine.dispose()
 
 
+def carry(before: Store, after: Store) -> int:
+    """Copy a ledger into another, with ids, times and so hashes; what is there already is skipped. The number of
+    events. Raises Conflict when the other holds another chain."""
+    with before.query() as connection:
+        first = fetch(connection, sa.select(LEDGER).order_by(LEDGER.c.seq).limit(1))
+        if (there := after.read(limit=1)) and there != first:
+            raise Conflict("the database holds the ledger of another platform", "name an empty one")
+        for row in connection.execute(sa.select(TEXTS)):
+            after.append([], texts={row.hash: row.body})
+        for batch in batches(connection):
+            after.append([as_fact(event) for event in batch])
+    if before.head() != after.head():
+        raise Conflict("the database holds more than this ledger", "name an empty one")
+    return before.head()[0]
+
+
+def as_fact(event: Event) -> Fact:
+    """What was written, before it had a number."""
+    return Fact(**{name: value for name, value in event.__dict__.items() if name not in ("seq", "hash")})
+
+
 def batches(connection: sa.Connection) -> Iterator[list[Event]]:
     """Every event in order, so many at a time that a long ledger fits in memory."""
     after = 0
@@ -308,10 +355,22 @@ def known(connection: sa.Connection, ids: Iterable[str]) -> set[str]:
     return found
 
 
+def texts_of(request: Request, fresh: Mapping[str, Entry]) -> Mapping[str, bytes]:
+    """The texts that the fresh facts name. What was erased must not come back with a fact that is repeated."""
+    if not request.texts or len(fresh) == len(request.entries):
+        return request.texts
+    named = {hash for one in fresh.values() for hash in HASH.findall(one.text)}
+    return {hash: body for hash, body in request.texts.items() if hash in named}
+
+
 def keep_texts(connection: sa.Connection, texts: Mapping[str, bytes]) -> None:
-    for hash, body in texts.items():
-        if connection.execute(sa.select(TEXTS.c.hash).where(TEXTS.c.hash == hash)).first() is None:
-            connection.execute(sa.insert(TEXTS), {"hash": hash, "body": body})
+    hashes, there = list(texts), set[str]()
+    for start in range(0, len(hashes), CHUNK):
+        these = TEXTS.c.hash.in_(hashes[start : start + CHUNK])
+        there.update(connection.execute(sa.select(TEXTS.c.hash).where(these)).scalars())
+    rows = [{"hash": hash, "body": body} for hash, body in texts.items() if hash not in there]
+    if rows:
+        connection.execute(sa.insert(TEXTS), rows)
 
 
 def check_expected(connection: sa.Connection, stream: str, seq: int) -> None:

@@ -143,6 +143,7 @@ def withdraw(db: Connection, repo: str, gone: Sequence[str]) -> None:
         for few in cut(ids):
             db.execute(sa.delete(DEPLOYED).where(DEPLOYED.c.deployment.in_(few)))
             db.execute(sa.delete(DEPLOYMENTS).where(DEPLOYMENTS.c.id.in_(few)))
+        mark(db, "deployment", ids)
         mark(db, "day", sorted({str(row.day) for row in rows if row.day is not None}))
         carried_anew(db, sorted({row.service for row in rows}))
 
@@ -232,13 +233,21 @@ REDUCERS = (
 # ---------------------------------------------------------------------------------------------- questions
 
 
-def source(db: Connection, name: str, now: int) -> Known | None:
-    """The source of this name, if it is set up; one question, because every delivery asks it."""
+def with_secrets() -> sa.Select[Any]:
+    """A source's kind and the sealed texts of its secrets that hold `:now`."""
     newest = TEXTS.alias()
-    older = (TEXTS.c.hash == SOURCES.c.before) & (SOURCES.c.before_until > now)
+    older = (TEXTS.c.hash == SOURCES.c.before) & (SOURCES.c.before_until > sa.bindparam("now"))
     both = sa.outerjoin(sa.outerjoin(SOURCES, newest, newest.c.hash == SOURCES.c.hash), TEXTS, older)
     query = sa.select(SOURCES.c.kind, newest.c.body, TEXTS.c.body.label("older")).select_from(both)
-    row = db.execute(query.where(SOURCES.c.source == name)).first()
+    return query.where(SOURCES.c.source == sa.bindparam("name"))
+
+
+WITH_SECRETS = with_secrets()  # made once: every delivery asks it
+
+
+def source(db: Connection, name: str, now: int) -> Known | None:
+    """The source of this name, if it is set up."""
+    row = db.execute(WITH_SECRETS, {"name": name, "now": now}).first()
     if row is None:
         return None
     return Known(name, row.kind, tuple(bytes(one) for one in (row.body, row.older) if one is not None))

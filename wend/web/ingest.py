@@ -32,14 +32,19 @@ def arrived(ctx: Context, request: Request, body: bytes) -> Delivery:
 
 def signed(ctx: Context, request: Request, body: bytes) -> Actor:
     """The source that signed this body. Raises Refused (401)."""
-    return take.knock(ctx, arrived(ctx, request, body))
+    request.state.known = take.knock(ctx, arrived(ctx, request, body))
+    return request.state.known.actor
 
 
 def deliver(visit: Visit) -> Response:
     """200, or 202 for what was kept aside because nobody here can read it."""
-    name = the_source(visit.ctx, visit.request)
-    kind = take.kind_of(visit.ctx, name)
-    said = take.take(visit.ctx, arrived(visit.ctx, visit.request, visit.body), kind)
+    known: take.Known | None = getattr(visit.request.state, "known", None)
+    if known is None:
+        name = the_source(visit.ctx, visit.request)
+        known = take.Known(
+            visit.ctx.actor, take.kind_of(visit.ctx, name), arrived(visit.ctx, visit.request, visit.body)
+        )
+    said = take.take(visit.ctx, known.delivery, known.kind)
     return JSONResponse(said, 202 if "aside" in said else 200)
 
 
