@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -177,13 +178,19 @@ def test_working_days_are_mondays_to_fridays(begin: int, days: int) -> None:
 # ---------------------------------------------------------------------------------------------- surveys
 
 
-def answers(survey: str, wave: str, team: str | None, scores: list[int], day: int, text: str = "") -> list[Fact]:
+def answer(
+    ledger: Store, survey: str, wave: str, team: str | None, scores: list[int], day: int, text: str = ""
+) -> None:
+    """So many people answer on that day."""
     facts: list[Fact] = []
+    texts: dict[str, bytes] = {}
     for number, score in enumerate(scores):
-        comment = text_hash(body(text, number)) if text else None
-        data = {"source": "s", "survey": survey, "wave": wave, "score": score, "team": team, "wording": None}
-        facts.append(Fact("survey_answered", f"survey/{survey}", data | {"comment": comment}, at=day * DAY))
-    return facts
+        said = [f"{number} {json.dumps({'score': score, 'team': team})}".encode(), body(text, number)]
+        texts |= {text_hash(one): one for one in said}
+        data = {"source": "s", "survey": survey, "wave": wave, "wording": None, "answer": text_hash(said[0])}
+        data |= {"comment": text_hash(said[1]) if text else None}
+        facts.append(Fact("survey_answered", f"survey/{survey}", data, at=day * DAY))
+    ledger.append(facts, texts=texts)
 
 
 def body(text: str, number: int) -> bytes:
@@ -191,8 +198,8 @@ def body(text: str, number: int) -> bytes:
 
 
 def test_an_nps_is_that_of_the_newest_wave_that_is_over(ledger: Store) -> None:
-    ledger.append(answers("nps", "spring", "a", [9] * 8 + [3] * 2, 20_000))
-    ledger.append(answers("nps", "autumn", "a", [9] * 2 + [3] * 8, 20_200))
+    answer(ledger, "nps", "spring", "a", [9] * 8 + [3] * 2, 20_000)
+    answer(ledger, "nps", "autumn", "a", [9] * 2 + [3] * 8, 20_200)
     found = look(ledger, "nps", today=20_213)
     assert found.value.value == 60 and found.value.n == 10
     assert found.notes == ("spring: 10-19 answers.", "autumn is still open; it is shown when it is over.")
@@ -203,8 +210,8 @@ def test_an_nps_is_that_of_the_newest_wave_that_is_over(ledger: Store) -> None:
 
 
 def test_satisfaction_and_ease_have_their_scales(ledger: Store) -> None:
-    ledger.append(answers("csat", "2026-Q1", "a", [5, 4, 3, 2, 5, 5], 20_600))
-    ledger.append(answers("ces", "2026-Q1", "a", [7, 6, 5, 4, 2, 7], 20_600))
+    answer(ledger, "csat", "2026-Q1", "a", [5, 4, 3, 2, 5, 5], 20_600)
+    answer(ledger, "ces", "2026-Q1", "a", [7, 6, 5, 4, 2, 7], 20_600)
     assert look(ledger, "csat", today=20_601).value.value == 0.67
     ease = look(ledger, "ces", today=20_601)
     assert ease.value.value == 0.67 and ease.parts["mean"].value == 5.2 and ease.parts["balance"].value == 33
@@ -221,20 +228,21 @@ def test_a_wave_ends_after_two_weeks_or_at_once_when_it_is_brought_in_later() ->
 
 def test_teams_of_few_answers_are_hidden_and_cannot_be_got_by_subtraction(ledger: Store) -> None:
     for team, count in (("a", 4), ("b", 6), ("c", 12), (None, 2)):
-        ledger.append(answers("nps", "w", team, [9] * count, 20_000))
+        answer(ledger, "nps", "w", team, [9] * count, 20_000)
     shown = {team for team in "abc" if look(ledger, "nps", f"team:{team}", today=20_020).value != HIDDEN}
     assert shown == {"b", "c"}, "four and the two without a team are six together"
-    ledger.append(answers("csat", "w", "a", [5] * 4, 20_000) + answers("csat", "w", "b", [5] * 6, 20_000))
-    ledger.append(answers("csat", "w", "c", [5] * 12, 20_000))
+    answer(ledger, "csat", "w", "a", [5] * 4, 20_000)
+    answer(ledger, "csat", "w", "b", [5] * 6, 20_000)
+    answer(ledger, "csat", "w", "c", [5] * 12, 20_000)
     shown = {team for team in "abc" if look(ledger, "csat", f"team:{team}", today=20_020).value != HIDDEN}
     assert shown == {"c"}, "four alone would be all less the others"
     assert look(ledger, "csat", today=20_020).value.n == 20
-    ledger.append(answers("ces", "w", "a", [5] * 4, 20_000))
+    answer(ledger, "ces", "w", "a", [5] * 4, 20_000)
     assert look(ledger, "ces", today=20_020).value == HIDDEN, "four in all"
 
 
 def test_how_many_answered_is_told_in_tenths_and_narrows_the_interval(ledger: Store) -> None:
-    ledger.append(answers("nps", "w", "a", [9] * 6 + [3] * 3, 20_000))
+    answer(ledger, "nps", "w", "a", [9] * 6 + [3] * 3, 20_000)
     alone = look(ledger, "nps", today=20_020)
     ledger.append([person(f"p{number}", 19_000) for number in range(10)])
     ledger.append([person(f"gone{number}", 19_000, left=19_900) for number in range(10)])
@@ -244,11 +252,10 @@ def test_how_many_answered_is_told_in_tenths_and_narrows_the_interval(ledger: St
 
 
 def test_comments_are_shown_of_ten_answers_and_when_the_wave_is_over(ledger: Store) -> None:
-    texts = {text_hash(body("docs", number)): body("docs", number) for number in range(10)}
-    ledger.append(answers("nps", "w", "a", [9] * 9, 20_000, "docs"), texts=texts)
+    answer(ledger, "nps", "w", "a", [9] * 9, 20_000, "docs")
     with ledger.query() as db:
         assert comments(db, "nps", "w", Scope(), 20_020 * DAY) == []
-    ledger.append(answers("nps", "w", "b", [9] * 10, 20_001, "docs"))
+    answer(ledger, "nps", "w", "b", [9] * 10, 20_001, "docs")
     with ledger.query() as db:
         assert comments(db, "nps", "w", Scope(), 20_013 * DAY) == []
         assert comments(db, "nps", "other", Scope(), 20_020 * DAY) == []
@@ -273,9 +280,8 @@ def test_nobody_is_told_on_by_looking_again(tmp_path_factory: pytest.TempPathFac
         for today in sorted(days):
             due = [one for one in stream[done:] if one[0] <= today]
             done += len(due)
-            ledger.append(
-                [fact for day, team, score in due for fact in answers("nps", "w", team, [score], 20_000 + day)]
-            )
+            for day, team, score in due:
+                answer(ledger, "nps", "w", team, [score], 20_000 + day)
             for scope in ("all", "team:a", "team:b"):
                 value = look(ledger, "nps", scope, 20_000 + today).value
                 if value.value is not None:

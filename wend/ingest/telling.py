@@ -6,6 +6,7 @@ survey_answered.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -194,12 +195,13 @@ class Telling:
         wording: str | None = None,
         comment: str | None = None,
     ) -> None:
-        """An answer to a survey. `call` tells it from equal answers of others. Raises Invalid for a survey that is none
-        and a score that is not on its scale."""
+        """An answer to a survey. `call` tells it from equal answers of others. Score and team are kept beside the
+        chain, for in a small team they would say who. Raises Invalid for what is no survey, or off its scale."""
         lowest, highest = SCALES.get(survey, (0, -1))
         if isinstance(score, bool) or not isinstance(score, int) or not lowest <= score <= highest:
             raise Invalid(f"{str(score)[:20]!r} is no score of the survey {survey[:20]!r}", f"there are: {SCALES}")
-        said = {"survey": survey, "wave": wave, "score": score, "team": team, "wording": parse.short(wording)}
+        answer = self.keep(f"answer {call}", json.dumps({"score": score, "team": team}, ensure_ascii=False))
+        said = {"survey": survey, "wave": wave, "wording": parse.short(wording), "answer": answer}
         said |= {"comment": self.keep(call, comment)}
         self.tell("survey_answered", f"survey/{survey}", said, call)
 

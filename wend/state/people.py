@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from wend.events import Event
-from wend.state.delivery import DAY, stamps
+from wend.state.delivery import DAY, side_texts, stamps
 from wend.state.tables import add_once, flag, merge_rows, number, table, text
 
 PEOPLE = table(
@@ -43,6 +44,7 @@ ANSWERS = table(
     text("wording", null=True),
     number("day"),
     text("comment", null=True),
+    text("answer"),
     number("seq"),
     sa.Index("answers_survey", "survey", "wave"),
 )
@@ -78,13 +80,23 @@ def ticket_recorded(db: Connection, event: Event) -> None:
 
 
 def survey_answered(db: Connection, events: Sequence[Event]) -> None:
-    rows = [
-        {key: event.data.get(key) for key in ("survey", "wave", "score", "team", "wording", "comment")}
-        | {"id": event.id, "day": event.at // DAY, "seq": event.seq}
-        for event in events
-    ]
-    db.execute(sa.insert(ANSWERS), rows)
+    """What was answered stands beside the chain; an answer that was erased is no row."""
+    answers = side_texts(db, [event.data["answer"] for event in events])
+    rows = [answer_row(event, answers[event.data["answer"]]) for event in events if event.data["answer"] in answers]
+    if rows:
+        db.execute(sa.insert(ANSWERS), rows)
+
+
+def answer_row(event: Event, answer: str) -> dict[str, Any]:
+    row = {key: event.data.get(key) for key in ("survey", "wave", "wording", "comment")}
+    row |= {key: json.loads(answer)[key] for key in ("score", "team")}
+    return row | {"id": event.id, "day": event.at // DAY, "answer": event.data["answer"], "seq": event.seq}
+
+
+def text_erased(db: Connection, event: Event) -> None:
+    """An answer goes with its text."""
+    db.execute(sa.delete(ANSWERS).where(ANSWERS.c.answer == event.data["hash"]))
 
 
 MASSES = {"survey_answered": survey_answered}
-REDUCERS = (person_recorded, ticket_recorded)
+REDUCERS = (person_recorded, ticket_recorded, text_erased)
