@@ -71,8 +71,8 @@ class Window:
 
     @property
     def settled(self) -> int:
-        """The last day whose deployments are old enough to count as good."""
-        return min(self.last, self.now // DAY - HORIZON)
+        """The last day of which every deployment is old enough to count as good."""
+        return min(self.last, self.now // DAY - HORIZON - 1)
 
 
 @dataclass(frozen=True)

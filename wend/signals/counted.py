@@ -12,9 +12,11 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from wend.signals import Point, Scope, Value, Window
-from wend.state.delivery import DEPLOYMENTS
+from wend.state.delivery import DAY, DEPLOYMENTS
 from wend.state.derived import rollups
+from wend.state.derived.carried import COUNTS
 from wend.state.derived.rollups import ARRIVALS, DAYS, DURATIONS, LOWS, MEASURES
+from wend.state.services import SERVICES
 from wend.stats import Interval, more_for_quantile, more_for_share, ranks, wilson
 
 COLUMNS = ("deployments", "rollbacks", "rework", "failed", "assumed", "pushes", "push_only")
@@ -38,7 +40,8 @@ def by_week(days: Iterable[Day]) -> dict[int, list[Day]]:
 
 
 def mondays(window: Window) -> range:
-    return range(window.first, window.last + 1, 7)
+    """Of all weeks that have a day in the window."""
+    return range(rollups.monday(window.first), window.last + 1, 7)
 
 
 def share(hits: int, n: int, **rest: Any) -> Value:
@@ -115,6 +118,11 @@ def weekly(found: Histogram, at: float) -> dict[int, Interval | None]:
 # ---------------------------------------------------------------------------------------------- asked of the tables
 
 
+def whose(scope: Scope, given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The end of a WHERE that leaves only the scope's rows, and what is given to it besides."""
+    return ("", given) if scope.kind == "all" else (f"AND {scope.kind} = :name", given | {"name": scope.name})
+
+
 def days(db: Connection, scope: Scope, window: Window) -> list[Day]:
     """The days of the window on which something reached production, rising."""
     if scope.kind == "service":
@@ -142,15 +150,38 @@ def came(db: Connection, scope: Scope, window: Window) -> list[tuple[int, int, i
 def histogram(db: Connection, measure: str, scope: Scope, window: Window) -> Histogram:
     """One measure's durations per week and bucket."""
     if scope.kind == "service":
-        words = rollups.durations(measure, "service", "{day} BETWEEN :first AND :last AND service = :name")
-        given = {"first": window.first, "last": window.last, "name": scope.name}
-        rows = db.execute(sa.text(f"SELECT week, bucket, n FROM ({words}) AS f ORDER BY week, bucket"), given)
-    else:
-        here = (DURATIONS.c.measure == measure) & (DURATIONS.c.scope == scope.key)
-        weeks = DURATIONS.c.week.between(window.first, window.last)
-        query = sa.select(DURATIONS.c.week, DURATIONS.c.bucket, DURATIONS.c.n).where(here, weeks)
-        rows = db.execute(query.order_by(DURATIONS.c.week, DURATIONS.c.bucket))
+        return counted_now(db, measure, scope, window.first, window.last)
+    begin, end = rollups.monday(window.first), rollups.monday(window.last)
+    found: Histogram = []
+    if begin < window.first:
+        found += counted_now(db, measure, scope, window.first, min(window.last, begin + 6))
+        begin += 7
+    cut = end >= begin and beyond(db, measure, scope, window.last + 1, end + 6)
+    here = (DURATIONS.c.measure == measure) & (DURATIONS.c.scope == scope.key)
+    weeks = DURATIONS.c.week.between(begin, end - 7 if cut else end)
+    query = sa.select(DURATIONS.c.week, DURATIONS.c.bucket, DURATIONS.c.n).where(here, weeks)
+    rows = db.execute(query.order_by(DURATIONS.c.week, DURATIONS.c.bucket))
+    found += [(row[0], row[1], row[2]) for row in rows]
+    return found + counted_now(db, measure, scope, end, window.last) if cut else found
+
+
+def counted_now(db: Connection, measure: str, scope: Scope, first: int, last: int) -> Histogram:
+    """The same of these days, from the rows themselves."""
+    only, given = whose(scope, {"first": first, "last": last})
+    words = rollups.durations(measure, scope.kind, f"{{day}} BETWEEN :first AND :last {only}")
+    rows = db.execute(sa.text(f"SELECT week, bucket, n FROM ({words}) AS f ORDER BY week, bucket"), given)
     return [(row[0], row[1], row[2]) for row in rows]
+
+
+def beyond(db: Connection, measure: str, scope: Scope, first: int, last: int) -> bool:
+    """Whether anything of these days, which the window leaves out, was counted in its last week: the window ends inside
+    it, or somebody's clock is ahead."""
+    if first > last:
+        return False
+    source, day, _, _ = MEASURES[measure]
+    only, given = whose(scope, {"first": first, "last": last})
+    words = f"SELECT 1 FROM {source} WHERE {rollups.counting(measure, scope.kind)} AND {day} BETWEEN :first AND :last"
+    return db.execute(sa.text(f"{words} {only} LIMIT 1"), given).first() is not None
 
 
 def quantiles(
@@ -183,15 +214,15 @@ def quantile(n: int, share: float, at: Any) -> Value:
 
 def value_of(db: Connection, measure: str, scope: Scope, window: Window, bucket: int, place: int) -> int:
     """The value at this place (from 0) among the sorted ones of a bucket, in microseconds."""
-    source, day, value, counts = MEASURES[measure]
+    source, day, value, _ = MEASURES[measure]
     top = LOWS[bucket + 1] if bucket + 1 < len(LOWS) else 2**62
-    whose = {"all": "", "team": "AND team = :name", "service": "AND service = :name"}[scope.kind]
+    given = {"first": window.first, "last": window.last, "low": LOWS[bucket], "top": top, "place": place}
+    only, given = whose(scope, given)
     words = (
-        f"SELECT {value} AS value FROM {source} WHERE {counts} AND {day} BETWEEN :first AND :last {whose} "
+        f"SELECT {value} AS value FROM {source} WHERE {rollups.counting(measure, scope.kind)} "
+        f"AND {day} BETWEEN :first AND :last {only} "
         f"AND {value} >= :low AND {value} < :top ORDER BY {value} LIMIT 1 OFFSET :place"
     )
-    given: dict[str, Any] = {"first": window.first, "last": window.last, "low": LOWS[bucket], "top": top}
-    given |= {"place": place} | ({"name": scope.name} if whose else {})
     return int(db.execute(sa.text(words), given).scalar_one())
 
 
@@ -200,12 +231,17 @@ def newest(db: Connection) -> int | None:
     return db.execute(sa.select(sa.func.max(DEPLOYMENTS.c.finished_at))).scalar()
 
 
-def alive(db: Connection, scope: Scope, window: Window) -> Window:
-    """The part of the window in which the scope was there: from its first deployment on. A rate over days before that
-    would be too low."""
+def alive(db: Connection, scope: Scope, window: Window) -> Window | None:
+    """The part of the window in which the scope was there: from its first deployment on, a service until it left. A
+    rate over other days would be too low. None: it was not there."""
     if scope.kind == "service":
-        query = sa.select(sa.func.min(DEPLOYMENTS.c.day)).where(DEPLOYMENTS.c.service == scope.name)
+        words = f"SELECT MIN(day), MAX(day) FROM deployments d WHERE service = :name AND {COUNTS}"
+        first, newest = db.execute(sa.text(words), {"name": scope.name}).one()
+        until = db.execute(sa.select(SERVICES.c.until).where(SERVICES.c.service == scope.name)).scalar()
     else:
-        query = sa.select(sa.func.min(DAYS.c.day)).where(DAYS.c.scope == scope.key)
-    first = db.execute(query).scalar()
-    return window if first is None else replace(window, first=max(window.first, min(first, window.last)))
+        first = db.execute(sa.select(sa.func.min(DAYS.c.day)).where(DAYS.c.scope == scope.key)).scalar()
+        newest = until = None
+    if first is None or first > window.last:
+        return None
+    last = window.last if until is None else min(window.last, max(until // DAY, newest))
+    return replace(window, first=max(window.first, first), last=last) if last >= window.first else None

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from wend.signals import NOTHING, Scope, Signal, Window
-from wend.signals.counted import by_week, days, histogram, newest, points, quantiles, share, total, weekly
+from wend.signals.counted import by_week, days, histogram, newest, points, quantiles, share, total, weekly, whose
 from wend.signals.definitions import DEFINITIONS
 from wend.state.delivery import DAY
 from wend.state.derived.blames import ASSUMED
@@ -65,15 +65,16 @@ def compared(found: Interval | None) -> tuple[str, ...]:
 
 
 def fridays(window: Window, last: int) -> list[tuple[int, int]]:
-    """Beginning and end of every Friday in the window, in microseconds, by the clocks of its time zone: one with a
-    change to summer time has 23 hours."""
+    """Beginning and end of every Friday from the window's first day to `last`, in microseconds, by the clocks of its
+    time zone, which may be a day ahead or behind: one with a change to summer time has 23 hours."""
     place = ZoneInfo(window.zone)
     found: list[tuple[int, int]] = []
-    for number in range(window.first, last + 1):
+    for number in range(window.first - 1, last + 2):
         day = date(1970, 1, 1) + timedelta(days=number)
         if day.weekday() == FRIDAY:
-            found.append((midnight(day, place), midnight(day + timedelta(days=1), place)))
-    return found
+            begun, ended = midnight(day, place), midnight(day + timedelta(days=1), place)
+            found.append((max(begun, window.first * DAY), min(ended, (last + 1) * DAY)))
+    return [(begun, ended) for begun, ended in found if begun < ended]
 
 
 def midnight(day: date, place: ZoneInfo) -> int:
@@ -81,14 +82,14 @@ def midnight(day: date, place: ZoneInfo) -> int:
 
 
 def on_fridays(db: Connection, scope: Scope, window: Window, last: int) -> tuple[int, int]:
-    """(deployments, failed ones) of the window's Fridays."""
-    whose = "" if scope.kind == "all" else f"AND {scope.kind} = :name"
+    """(deployments, failed ones) of the Fridays from the window's first day to `last`."""
+    found = fridays(window, last)
+    if not found:
+        return 0, 0
+    only, given = whose(scope, {})
     words = f"""
-SELECT COUNT(*), coalesce(SUM(CASE WHEN failed BETWEEN 1 AND {ASSUMED - 1} THEN 1 ELSE 0 END), 0) FROM deployments d
-WHERE day BETWEEN :before AND :after AND finished_at >= :begun AND finished_at < :ended AND {COUNTS} {whose}"""
-    made = failed = 0
-    for begun, ended in fridays(window, last):
-        given = {"before": begun // DAY, "after": ended // DAY, "begun": begun, "ended": ended}
-        row = db.execute(sa.text(words), given | ({"name": scope.name} if whose else {})).one()
-        made, failed = made + int(row[0]), failed + int(row[1])
-    return made, failed
+WITH fridays (begun, ended) AS (VALUES {", ".join(map(str, found))})
+SELECT COUNT(*), coalesce(SUM(CASE WHEN failed BETWEEN 1 AND {ASSUMED - 1} THEN 1 ELSE 0 END), 0)
+FROM fridays f JOIN deployments d ON d.finished_at >= f.begun AND d.finished_at < f.ended WHERE {COUNTS} {only}"""
+    row = db.execute(sa.text(words), given).one()
+    return int(row[0]), int(row[1])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlalchemy import Connection
 
 from wend.signals import NOTHING, Scope, Signal, Window
@@ -20,7 +22,7 @@ def change_fail_rate(db: Connection, scope: Scope, window: Window) -> Signal:
     pending = total(every, "deployments") - n
     notes = (PENDING.format(pending),) if pending else ()
     if not n:
-        return Signal(about, scope, window, NOTHING, fresh=newest(db), notes=notes)
+        return Signal(about, scope, window, replace(NOTHING, pending=pending), fresh=newest(db), notes=notes)
     guessed = assumed / (failed + assumed) if failed + assumed else None
     value = share(failed, n, assumed=guessed, pending=pending)
     weeks = {week: wilson(total(some, "failed"), total(some, "deployments")) for week, some in by_week(found).items()}

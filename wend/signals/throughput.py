@@ -28,6 +28,7 @@ from wend.signals.counted import (
 )
 from wend.signals.definitions import DEFINITIONS
 from wend.state.delivery import DEPLOYMENTS
+from wend.state.derived import rollups
 from wend.state.derived.blames import ASSUMED
 from wend.state.derived.carried import CARRIED
 from wend.stats import more_for_quantile
@@ -38,10 +39,10 @@ CLOCKS = "{} changes were deployed before they were committed: clocks disagree. 
 
 def deployment_frequency(db: Connection, scope: Scope, window: Window) -> Signal:
     """Deployments / days since the scope's first, with Garwood's interval: it takes each as an event of its own, so a
-    team that deploys in bursts has a wider one in truth."""
+    team that deploys in bursts has a wider one in truth. Who deployed before and not in the window has 0."""
     about, found, here = DEFINITIONS["deployment_frequency"], days(db, scope, window), alive(db, scope, window)
     n = total(found, "deployments")
-    if not n:
+    if here is None:
         return Signal(about, scope, window, NOTHING, fresh=newest(db))
     weeks = by_week(found)
     whole = [week for week in mondays(window) if week >= here.first and week + 6 <= here.last]
@@ -52,12 +53,14 @@ def deployment_frequency(db: Connection, scope: Scope, window: Window) -> Signal
     if gaps := [after["day"] - before["day"] for before, after in pairwise(found)]:
         parts["days_between"] = Value(float(median(gaps)), min(gaps), max(gaps), len(gaps))
     series = {
-        week: rates.rate(total(weeks.get(week, ()), "deployments"), min(7, here.last - week + 1, week + 7 - here.first))
-        for week in mondays(window)
-        if week + 6 >= here.first
+        week: rates.rate(total(weeks.get(week, ()), "deployments"), days_of(week, here)) for week in mondays(here)
     }
     value = shown(rates.rate(n, here.days), rates.more_for_rate(n))
     return Signal(about, scope, window, value, parts, points(window, series), newest(db))
+
+
+def days_of(week: int, here: Window) -> int:
+    return min(week + 6, here.last) - max(week, here.first) + 1
 
 
 def count(number: int, n: int) -> Value:
@@ -82,8 +85,9 @@ def change_lead_time(db: Connection, scope: Scope, window: Window) -> Signal:
 
 def skewed(db: Connection, scope: Scope, window: Window) -> int:
     """Changes that were deployed before they were committed."""
-    here = (CARRIED.c.merge == 0) & (CARRIED.c.lead < 0) & CARRIED.c.day.between(window.first, window.last)
+    here = CARRIED.c.day.between(window.first, window.last) & (CARRIED.c.lead < 0)
     query = sa.select(sa.func.count()).select_from(CARRIED).where(here)
+    query = query.where(sa.text(f"merge = 0 AND {rollups.FIRST[scope.kind]}"))
     if scope.kind != "all":
         query = query.where(CARRIED.c[scope.kind] == scope.name)
     return int(db.execute(query).scalar_one())
@@ -130,9 +134,9 @@ def lasting(begun: int, ended: int | None, now: int) -> tuple[float, int, int]:
 def failures(db: Connection, scope: Scope, window: Window) -> list[tuple[int, int | None, int | None]]:
     """(deployed, noticed, restored) of every deployment of the window that failed by evidence."""
     c = DEPLOYMENTS.c
-    query = sa.select(c.finished_at, c.detected_at, c.restored_at).where(
-        c.failed.between(1, ASSUMED - 1), c.day.between(window.first, window.last)
-    )
+    known = sa.text(f"failed > 0 AND failed < {ASSUMED}")
+    query = sa.select(c.finished_at, c.detected_at, c.restored_at).where(known)
+    query = query.where(c.day.between(window.first, window.last))
     if scope.kind != "all":
         query = query.where(c[scope.kind] == scope.name)
     return [(row[0], row[1], row[2]) for row in db.execute(query)]

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from wend.events import Event
 from wend.state.dirty import mark
 from wend.state.services import add_services
-from wend.state.tables import add_once, flag, merge_rows, number, table, text
+from wend.state.tables import add_once, flag, merge_rows, number, some_of, table, text
 
 DAY = 86_400_000_000  # microseconds
 
@@ -30,9 +30,12 @@ CHANGES = table(
     text("author_text", null=True),
     number("seq"),
     sa.Index("changes_day", "day"),
+    sa.Index("changes_repo", "repo", "day"),
     sa.Index("changes_author", "author"),
     sa.Index("changes_reverts", "reverts"),
 )
+COUNTED = "tier = 'production' AND outcome = 'success' AND finished_at IS NOT NULL"
+TOOK = "(finished_at - started_at)"
 PARENTS = table("parents", text("commit", key=True), text("parent", key=True))
 DEPLOYMENTS = table(
     "deployments",
@@ -63,7 +66,12 @@ DEPLOYMENTS = table(
     sa.Index("deployments_service", "service", "finished_at", "id"),
     sa.Index("deployments_day", "day"),
     sa.Index("deployments_team", "team", "day"),
-    sa.Index("deployments_failed", "failed", "day"),
+    some_of("deployments_failed", "failed > 0", "day", "failed", "finished_at", "detected_at", "restored_at"),
+    some_of("deployments_failed_team", "failed > 0", "team", "day"),
+    some_of("deployments_ended", COUNTED, "finished_at", "failed"),
+    some_of("deployments_ended_team", COUNTED, "team", "finished_at", "failed"),
+    some_of("deployments_took", COUNTED, sa.text(TOOK), "day"),
+    some_of("deployments_took_team", COUNTED, "team", sa.text(TOOK), "day"),
     sa.Index("deployments_purpose", "purpose", "service"),
 )
 DEPLOYED = table("deployed", text("deployment", key=True), text("commit", key=True))
@@ -75,17 +83,24 @@ INCIDENTS = table(
     number("resolved_at", null=True),
     number("reopened_at", null=True),
     flag("retracted"),
+    text("environment", null=True),
     text("severity", null=True),
     text("cause_kind", null=True),
     text("cause", null=True),
     text("attributed", null=True),
     text("title", null=True),
     text("url", null=True),
+    number("service_at", null=True),  # the state in which it was said to be of the service, and to have the cause
+    number("cause_at", null=True),
     number("seq"),
     sa.Index("incidents_service", "service", "opened_at"),
+    sa.Index("incidents_cause", "cause"),
+    sa.Index("incidents_attributed", "attributed"),
 )
 TEXTS = sa.table("texts", sa.column("hash"), sa.column("body"))
 AT_ONCE = 500  # keys in one question
+OUTCOMES = ("running", "cancelled", "failure", "success")  # of two parts the later one here holds
+PURPOSES = ("planned", "hotfix", "rollback")
 DERIVED: dict[str, Any] = {"team": None, "failed": 0, "rework": 0, "detected_at": None, "restored_at": None}
 UNSAID = {**DERIVED, **dict.fromkeys(("cause", "push_only", "fault_at", "day"))}
 
@@ -95,7 +110,7 @@ UNSAID = {**DERIVED, **dict.fromkeys(("cause", "push_only", "fault_at", "day"))}
 
 def change_recorded(db: Connection, events: Sequence[Event]) -> None:
     """Commits are the same wherever they are heard of; what one source knows, another may not."""
-    authors = pseudonyms(db, [event.data["author"] for event in events if event.data.get("author")])
+    authors = side_texts(db, [event.data["author"] for event in events if event.data.get("author")])
     rows = [change_row(event, authors) for event in events]
     merge_rows(db, CHANGES, rows, highest=("merge", "bot"), known=("author", "author_text", "reverts"))
     pairs = [
@@ -114,8 +129,8 @@ def change_row(event: Event, authors: dict[str, str]) -> dict[str, Any]:
     return row | {"day": row["committed_at"] // DAY, "seq": event.seq}
 
 
-def pseudonyms(db: Connection, hashes: Sequence[str]) -> dict[str, str]:
-    """Hash of a side text → the pseudonym in it ("salt pseudonym"), as far as it was not erased."""
+def side_texts(db: Connection, hashes: Sequence[str]) -> dict[str, str]:
+    """Hash of a side text → what it says ("salt words"), as far as it was not erased."""
     found: dict[str, str] = {}
     for start in range(0, len(hashes), AT_ONCE):
         query = sa.select(TEXTS.c.hash, TEXTS.c.body).where(TEXTS.c.hash.in_(hashes[start : start + AT_ONCE]))
@@ -179,12 +194,11 @@ def with_ids(db: Connection, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
 def joined(known: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
     """Two parts of one deployment as one. A success with a part that failed reached people all the same."""
     row = {**known, **{key: value for key, value in part.items() if value is not None and key not in DERIVED}}
-    both = [one for one in (known["outcome"], part["outcome"]) if one != "running"] or ["running"]
-    row["outcome"] = "success" if "success" in both else both[-1]
-    row["purpose"] = next((one for one in (part["purpose"], known["purpose"]) if one != "planned"), "planned")
+    row["outcome"] = max(known["outcome"], part["outcome"], key=OUTCOMES.index)
+    row["purpose"] = max(known["purpose"], part["purpose"], key=PURPOSES.index)
     row["started_at"] = least(known["started_at"], part["started_at"])
-    ends = [one["finished_at"] for one in (known, part) if one["outcome"] == row["outcome"] and one["finished_at"]]
-    row["finished_at"] = max(ends, default=None)
+    ends = [one["finished_at"] for one in (known, part) if one["outcome"] == row["outcome"]]
+    row["finished_at"] = max((end for end in ends if end is not None), default=None)
     for key in ("commit", "repo", "service", "environment"):
         row[key] = known[key] or part.get(key)
     row["tier"] = "production" if "production" in (known["tier"], part["tier"]) else known["tier"]
@@ -199,29 +213,39 @@ def least(one: int | None, other: int | None) -> int | None:
 
 
 def incident_recorded(db: Connection, event: Event) -> None:
-    """One row an incident, however often it is told of, and in whatever order."""
+    """One row an incident, however often it is told of, and in whatever order: of what is said of its service and its
+    cause, that of its latest state holds."""
     data, here = event.data, INCIDENTS.c.id == event.data["incident"]
     known = db.execute(sa.select(INCIDENTS).where(here)).mappings().first()
-    blank = {"id": data["incident"], "attributed": None, "retracted": 0, "cause_kind": None, "cause": None}
+    blank = {"id": data["incident"], **dict.fromkeys(("attributed", "service", "cause", "cause_kind")), "retracted": 0}
     row: dict[str, Any] = dict(known) if known else blank
-    before: str | None = row.get("service")
+    before: str | None = row["service"]
     row |= stamps(row, data)
-    for key in ("service", "severity", "title", "url"):
+    for key in ("environment", "severity", "title", "url"):
         row[key] = row.get(key) if data.get(key) is None else data[key]
-    said: dict[str, str] = data.get("cause") or {}
-    for kind, cause in said.items():
-        row |= {"cause_kind": kind, "cause": cause}
+    if data.get("service") is not None and newer(data["at"], row.get("service_at")):
+        row |= {"service": data["service"], "service_at": data["at"]}
+    causes: dict[str, str] = data.get("cause") or {}
+    for kind, cause in causes.items():
+        if newer(data["at"], row.get("cause_at")):
+            row |= {"cause_kind": kind, "cause": cause, "cause_at": data["at"]}
     db.execute(sa.delete(INCIDENTS).where(here))
     db.execute(sa.insert(INCIDENTS), {**row, "seq": event.seq})
-    mark(db, "service", {one for one in (row["service"], before) if one} or every_service(db))
+    mark(db, "incident", [row["id"]])
+    mark(db, "service", {one for one in (row["service"], before) if one})
+
+
+def newer(at: int, than: int | None) -> bool:
+    return than is None or at >= than
 
 
 def stamps(row: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
     """When it began, was resolved and was opened again: the first beginning, the last of the others."""
     found = {key: row.get(key) for key in ("opened_at", "resolved_at", "reopened_at")}
-    begun = data.get("opened_at") or (data["at"] if data["state"] == "open" else None)
+    begun, ended = data.get("opened_at"), data.get("resolved_at")
+    begun = data["at"] if begun is None and data["state"] == "open" else begun
+    ended = data["at"] if ended is None and data["state"] == "resolved" else ended
     found["opened_at"] = least(found["opened_at"], begun)
-    ended = data.get("resolved_at") or (data["at"] if data["state"] == "resolved" else None)
     for key, time in (("resolved_at", ended), ("reopened_at", data["at"] if data["state"] == "reopened" else None)):
         found[key] = max((one for one in (found[key], time) if one is not None), default=None)
     return found | {"retracted": int(data["state"] == "retracted" or bool(row.get("retracted")))}
@@ -231,12 +255,8 @@ def incident_attributed(db: Connection, event: Event) -> None:
     here = INCIDENTS.c.id == event.data["incident"]
     db.execute(sa.update(INCIDENTS).where(here).values(attributed=event.data["deployment"] or ""))
     service = db.execute(sa.select(INCIDENTS.c.service).where(here)).scalar()
-    mark(db, "service", [service] if service else every_service(db))
-
-
-def every_service(db: Connection) -> list[str]:
-    """For an incident that names none: its cause says where it belongs."""
-    return list(db.execute(sa.select(DEPLOYMENTS.c.service).distinct()).scalars())
+    mark(db, "incident", [event.data["incident"]])
+    mark(db, "service", [service] if service else [])
 
 
 MASSES = {"change_recorded": change_recorded, "deployment_recorded": deployment_recorded}

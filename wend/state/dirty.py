@@ -1,4 +1,5 @@
-"""What has changed since the derived tables were worked out: a change, a deployment, a service, its team, or a day."""
+"""What has changed since the derived tables were worked out: a change, a deployment, an incident, a service, its team,
+or a day."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ def own_row(db: Connection, event: Event) -> dict[str, Any] | None:
 
 def hand(db: Connection, event: Event) -> bool:
     """Whether anybody had to do more than push since the push before this one went live."""
-    mine = (DEPLOYMENTS.c.service == event.app) & (DEPLOYMENTS.c.source == "wend") & (DEPLOYMENTS.c.cause == "push")
+    mine = (DEPLOYMENTS.c.service == event.app) & DEPLOYMENTS.c.push_only.is_not(None)  # not a canary taken back
     before = db.execute(sa.select(sa.func.max(DEPLOYMENTS.c.seq)).where(mine)).scalar() or 0
     found = sa.select(HANDS.c.seq).where(HANDS.c.service == event.app, HANDS.c.seq > before).limit(1)
     return db.execute(found).scalar() is not None

@@ -22,11 +22,14 @@ SERVICES = table(
     number("made", null=True),
     text("why", null=True),
     flag("exempt"),
-    text("first", null=True),
+    text("first", null=True),  # the last three are what the derived tables were worked out with
+    text("was_team", null=True),
+    text("was_repo", null=True),
     sa.Index("services_team", "team"),
     sa.Index("services_repo", "repo"),
 )
-BLANK: dict[str, Any] = {**dict.fromkeys(("team", "repo", "since", "until", "made", "why", "first")), "exempt": 0}
+EMPTY = ("team", "repo", "since", "until", "made", "why", "first", "was_team", "was_repo")
+BLANK: dict[str, Any] = {**dict.fromkeys(EMPTY), "exempt": 0}
 
 
 def add_services(db: Connection, rows: Iterable[dict[str, Any]]) -> None:

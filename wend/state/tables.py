@@ -30,6 +30,11 @@ def flag(name: str) -> sa.Column[object]:
     return sa.Column(name, sa.SmallInteger, nullable=False)
 
 
+def some_of(name: str, which: str, *columns: Any) -> sa.Index:
+    """An index of the rows of which this SQL is true; used where a question says the same."""
+    return sa.Index(name, *columns, sqlite_where=sa.text(which), postgresql_where=sa.text(which))
+
+
 def insert(db: Connection, into: sa.Table) -> Any:
     """An INSERT that can say what to do with a row whose key is there; both databases spell it the same way."""
     return postgresql.insert(into) if db.dialect.name == "postgresql" else sqlite.insert(into)

@@ -16,21 +16,34 @@ from wend.state.derived.rollups import roll_up, week
 from wend.state.dirty import DIRTY, LATE
 from wend.state.services import SERVICES
 
+OWNED_ANEW = "coalesce(s.team, '') <> coalesce(s.was_team, '')"
+ELSEWHERE = "coalesce(s.repo, '') <> coalesce(s.was_repo, '')"
 DUE = (
-    # the services whose deployments, or whose owner, changed are to be judged; whose they are is part of every row
+    # a service of which the same was said again is not dirty
+    "DELETE FROM dirty WHERE kind = 'team'",
+    f"INSERT INTO dirty (kind, key) SELECT 'team', s.service FROM services s WHERE {OWNED_ANEW} ON CONFLICT DO NOTHING",
+    # the services whose deployments changed are to be judged; whose they are is part of every row
     """INSERT INTO dirty (kind, key) SELECT DISTINCT 'service', service FROM deployments
     WHERE id IN (SELECT key FROM dirty WHERE kind = 'deployment') ON CONFLICT DO NOTHING""",
     """INSERT INTO dirty (kind, key) SELECT DISTINCT 'day', CAST(day AS TEXT) FROM deployments
     WHERE day IS NOT NULL AND (id IN (SELECT key FROM dirty WHERE kind = 'deployment')
       OR service IN (SELECT key FROM dirty WHERE kind = 'team')) ON CONFLICT DO NOTHING""",
-    """INSERT INTO dirty (kind, key) SELECT DISTINCT 'arrived', CAST(x.day AS TEXT) FROM changes x
-    JOIN services s ON s.repo = x.repo WHERE s.service IN (SELECT key FROM dirty WHERE kind = 'team')
+    f"""INSERT INTO dirty (kind, key) SELECT DISTINCT 'arrived', CAST(x.day AS TEXT) FROM changes x
+    WHERE x.repo IN (SELECT s.repo FROM services s WHERE {OWNED_ANEW} OR {ELSEWHERE}
+      UNION SELECT s.was_repo FROM services s WHERE {ELSEWHERE}) ON CONFLICT DO NOTHING""",
+    # incidents that name a deployment, or what it deployed
+    """INSERT INTO dirty (kind, key) SELECT 'incident', i.id FROM incidents i
+    WHERE i.cause IN (SELECT key FROM dirty WHERE kind = 'deployment')
+      OR i.attributed IN (SELECT key FROM dirty WHERE kind = 'deployment') ON CONFLICT DO NOTHING""",
+    """INSERT INTO dirty (kind, key) SELECT 'incident', i.id FROM incidents i
+    WHERE i.cause_kind = 'artifact' AND i.cause IN
+      (SELECT artifact FROM deployments WHERE id IN (SELECT key FROM dirty WHERE kind = 'deployment'))
     ON CONFLICT DO NOTHING""",
 )
 
 CAME_LATE = f"""
-INSERT INTO dirty (kind, key) SELECT DISTINCT '{LATE}', CAST({week("some.day")} AS TEXT)
-FROM (SELECT CAST(key AS BIGINT) AS day FROM dirty WHERE kind = 'day') AS some WHERE true ON CONFLICT DO NOTHING
+INSERT INTO dirty (kind, key) SELECT DISTINCT '{LATE}', CAST({week("marked.day")} AS TEXT)
+FROM (SELECT CAST(key AS BIGINT) AS day FROM dirty WHERE kind = 'day') AS marked WHERE true ON CONFLICT DO NOTHING
 """
 
 
@@ -51,5 +64,6 @@ def refresh(db: Connection) -> None:
     carry(db)
     blame(db)
     roll_up(db)
+    db.execute(sa.text(f"UPDATE services AS s SET was_team = team, was_repo = repo WHERE {OWNED_ANEW} OR {ELSEWHERE}"))
     db.execute(sa.text(CAME_LATE))
     db.execute(sa.delete(DIRTY).where(DIRTY.c.kind != LATE))

@@ -1,19 +1,18 @@
 """Which deployment brought each change to production first, and how long it had taken.
 
-A deployment carries the commits it names, and every ancestor of its own commit that no earlier deployment of the same
-service carried. Heard of late or out of order, the earliest one still gets them. What the first recorded deployment of
-a service drew in through its history was deployed before, nobody knows when: those are *seeds*, without a lead time.
+A deployment contains its own commit, the commits it names, and all their ancestors; it carries those of them that no
+earlier deployment of the same service contains. Heard of late or out of order, the earliest one still gets them. What
+the first recorded deployment of a service drew in through its history, its own commit too, was deployed before, nobody
+knows when: those are *seeds*, without a lead time.
 """
 
 from __future__ import annotations
 
-from itertools import groupby
-
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from wend.state.delivery import DAY
-from wend.state.tables import flag, number, table, text
+from wend.state.delivery import COUNTED, DAY
+from wend.state.tables import flag, number, some_of, table, text
 
 CARRIED = table(
     "carried",
@@ -25,6 +24,7 @@ CARRIED = table(
     flag("seed"),
     flag("fresh"),
     flag("merge"),
+    flag("place"),  # 2: the first deployment of this commit anywhere, 1: the first of its team, 0: neither, or no lead
     number("lead", null=True),
     number("day", null=True),
     number("arrived", null=True),
@@ -33,17 +33,17 @@ CARRIED = table(
     sa.Index("carried_deployment", "deployment"),
     sa.Index("carried_day", "day"),
     sa.Index("carried_arrived", "arrived"),
-    sa.Index("carried_lead", "merge", "lead", "day"),
-    sa.Index("carried_team", "team", "merge", "lead", "day"),
+    some_of("carried_lead", "place = 2", "merge", "lead", "day"),
+    some_of("carried_team", "place >= 1", "team", "merge", "lead", "day"),
     sa.Index("carried_service", "service", "merge", "lead", "day"),
-    sa.Index("carried_fresh", "fresh", sqlite_where=sa.text("fresh = 1"), postgresql_where=sa.text("fresh = 1")),
+    some_of("carried_fresh", "fresh = 1", "fresh"),
 )
-COUNTS = "d.tier = 'production' AND d.outcome = 'success' AND d.finished_at IS NOT NULL"
+COUNTS = " AND ".join(f"d.{term}" for term in COUNTED.split(" AND "))
 KEPT_EARLIEST = """
 ON CONFLICT (service, "commit") DO UPDATE SET deployment = excluded.deployment, deployed_at = excluded.deployed_at,
   explicit = excluded.explicit, fresh = 1
-WHERE excluded.deployed_at < carried.deployed_at
-   OR (excluded.deployed_at = carried.deployed_at AND excluded.deployment < carried.deployment)
+WHERE (excluded.deployed_at, excluded.deployment) < (carried.deployed_at, carried.deployment)
+   OR (excluded.deployment = carried.deployment AND excluded.explicit > carried.explicit)
 """
 # A deployment whose end moved (another region came later) holds what it had at the new time, and others that ended
 # in between may have been first.
@@ -61,8 +61,8 @@ WHERE deployment IN (SELECT key FROM dirty WHERE kind = 'deployment')
   AND deployed_at <> (SELECT finished_at FROM deployments d WHERE d.id = carried.deployment)
 """
 NAMED = f"""
-INSERT INTO carried (service, "commit", deployment, deployed_at, explicit, seed, fresh, merge)
-SELECT service, "commit", id, finished_at, explicit, 0, 1, 0 FROM (
+INSERT INTO carried (service, "commit", deployment, deployed_at, explicit, seed, fresh, merge, place)
+SELECT service, "commit", id, finished_at, explicit, 0, 1, 0, 0 FROM (
   SELECT service, "commit", id, finished_at, explicit,
     row_number() OVER (PARTITION BY service, "commit" ORDER BY finished_at, id, explicit DESC) AS place
   FROM (
@@ -76,28 +76,27 @@ SELECT service, "commit", id, finished_at, explicit, 0, 1, 0 FROM (
 ) AS ranked WHERE place = 1
 {KEPT_EARLIEST}
 """
-# Where a walk begins: what is carried, was touched now, and has a parent that no deployment up to then carried.
-EDGES = """
-SELECT DISTINCT c.service, c.deployment, c.deployed_at, c."commit"
-FROM carried c JOIN parents p ON p."commit" = c."commit"
-WHERE c."commit" IN (
-    SELECT key FROM dirty WHERE kind = 'change'
-    UNION SELECT "commit" FROM deployments WHERE id IN (SELECT key FROM dirty WHERE kind = 'deployment')
-    UNION SELECT "commit" FROM deployed WHERE deployment IN (SELECT key FROM dirty WHERE kind = 'deployment'))
-  AND NOT EXISTS (SELECT 1 FROM carried o
-    WHERE o.service = c.service AND o."commit" = p.parent AND o.deployed_at <= c.deployed_at)
-ORDER BY c.deployed_at, c.deployment
-"""
+# From every carried commit that was touched now, up through the parents that no deployment up to then carried.
+LATER_ONLY = """NOT EXISTS (SELECT 1 FROM carried o WHERE o.service = r.service AND o."commit" = p.parent
+    AND (o.deployed_at, o.deployment) <= (r.deployed_at, r.deployment))"""
 WALK = f"""
-WITH RECURSIVE reach ("commit") AS (
-  SELECT p.parent FROM parents p WHERE p."commit" IN :starts AND NOT EXISTS (SELECT 1 FROM carried o
-    WHERE o.service = :service AND o."commit" = p.parent AND o.deployed_at <= :deployed_at)
+WITH RECURSIVE touched AS (
+  SELECT c.service, c.deployment, c.deployed_at, c."commit" FROM carried c
+  WHERE c.deployment IN (SELECT key FROM dirty WHERE kind = 'deployment')
   UNION
-  SELECT p.parent FROM parents p JOIN reach r ON p."commit" = r."commit" WHERE NOT EXISTS (SELECT 1 FROM carried o
-    WHERE o.service = :service AND o."commit" = p.parent AND o.deployed_at <= :deployed_at)
+  SELECT c.service, c.deployment, c.deployed_at, c."commit" FROM carried c
+  WHERE c."commit" IN (SELECT key FROM dirty WHERE kind = 'change')
+), reach (service, deployment, deployed_at, "commit") AS (
+  SELECT r.service, r.deployment, r.deployed_at, p.parent
+  FROM touched r JOIN parents p ON p."commit" = r."commit" WHERE {LATER_ONLY}
+  UNION
+  SELECT r.service, r.deployment, r.deployed_at, p.parent
+  FROM reach r JOIN parents p ON p."commit" = r."commit" WHERE {LATER_ONLY}
 )
-INSERT INTO carried (service, "commit", deployment, deployed_at, explicit, seed, fresh, merge)
-SELECT :service, "commit", :deployment, :deployed_at, 0, 0, 1, 0 FROM reach WHERE true
+INSERT INTO carried (service, "commit", deployment, deployed_at, explicit, seed, fresh, merge, place)
+SELECT service, "commit", deployment, deployed_at, 0, 0, 1, 0, 0 FROM (
+  SELECT r.*, row_number() OVER (PARTITION BY service, "commit" ORDER BY deployed_at, deployment) AS number FROM reach r
+) AS ranked WHERE number = 1
 {KEPT_EARLIEST}
 """
 # The first deployment of a service may be another one than it was.
@@ -123,9 +122,13 @@ UPDATE carried SET fresh = 1 WHERE "commit" IN (SELECT key FROM dirty WHERE kind
 OWNED = """
 UPDATE carried SET fresh = 1 WHERE service IN (SELECT key FROM dirty WHERE kind = 'team')
 """
-# Every fact about a fresh row anew; merges, machines' commits and seeds have no lead time.
+# Services that have the same commits share who was first.
+SHARED = """
+UPDATE carried SET fresh = 1 WHERE fresh = 0 AND "commit" IN (SELECT "commit" FROM carried WHERE fresh = 1)
+"""
+# Every fact about a fresh row anew; machines' commits and seeds have no lead time.
 MEASURED = f"""
-UPDATE carried SET fresh = 0, day = deployed_at / {DAY},
+UPDATE carried SET day = deployed_at / {DAY},
   seed = CASE WHEN explicit = 0 AND deployment = (SELECT first FROM services s WHERE s.service = carried.service)
     THEN 1 ELSE 0 END,
   team = (SELECT team FROM services s WHERE s.service = carried.service),
@@ -134,6 +137,13 @@ UPDATE carried SET fresh = 0, day = deployed_at / {DAY},
   lead = (SELECT carried.deployed_at - x.committed_at FROM changes x
     WHERE x."commit" = carried."commit" AND x.bot = 0 AND NOT (carried.explicit = 0 AND carried.deployment =
       coalesce((SELECT first FROM services s WHERE s.service = carried.service), '')))
+WHERE fresh = 1
+"""
+EARLIER = """EXISTS (SELECT 1 FROM carried o WHERE o."commit" = carried."commit" AND o.lead IS NOT NULL
+  AND (o.deployed_at, o.deployment, o.service) < (carried.deployed_at, carried.deployment, carried.service) {more})"""
+PLACED = f"""
+UPDATE carried SET fresh = 0, place = CASE WHEN lead IS NULL THEN 0 WHEN NOT {EARLIER.format(more="")} THEN 2
+  WHEN NOT {EARLIER.format(more="AND o.team = carried.team")} THEN 1 ELSE 0 END
 WHERE fresh = 1
 """
 TOUCHED = (
@@ -146,22 +156,18 @@ TOUCHED = (
       UNION SELECT key FROM dirty WHERE kind = 'change') ON CONFLICT DO NOTHING""",
     """INSERT INTO dirty (kind, key) SELECT DISTINCT 'service', service FROM carried
     WHERE fresh = 1 ON CONFLICT DO NOTHING""",
+    # what takes something back is told apart by what that took back
+    """INSERT INTO dirty (kind, key) SELECT DISTINCT 'service', c.service FROM changes x
+    JOIN carried c ON c."commit" = x."commit" WHERE x.reverts IN (SELECT key FROM dirty WHERE kind = 'change'
+      UNION SELECT y."commit" FROM changes y WHERE y.reverts IN (SELECT key FROM dirty WHERE kind = 'change'))
+    ON CONFLICT DO NOTHING""",
+    """INSERT INTO dirty (kind, key) SELECT 'incident', i.id FROM incidents i WHERE i.cause_kind = 'commit'
+    AND i.cause IN (SELECT "commit" FROM carried WHERE fresh = 1) ON CONFLICT DO NOTHING""",
 )
 
 
 def carry(db: Connection) -> None:
     """Bring CARRIED up to date with the changes and deployments that are dirty."""
-    for words in (MOVED, AT_ITS_TIME, NAMED):
+    who = (MOVED, AT_ITS_TIME, NAMED, WALK, SEEDS, SET_FIRST)
+    for words in (*who, HEARD_OF, OWNED, SHARED, *TOUCHED, MEASURED, PLACED):
         db.execute(sa.text(words))
-    walk(db)
-    for words in (SEEDS, SET_FIRST, HEARD_OF, OWNED, *TOUCHED, MEASURED):
-        db.execute(sa.text(words))
-
-
-def walk(db: Connection) -> None:
-    """Follow the history from each edge, the earliest deployment first."""
-    found = db.execute(sa.text(EDGES)).all()
-    step = sa.text(WALK).bindparams(sa.bindparam("starts", expanding=True))
-    for (service, deployment, deployed_at), rows in groupby(found, key=lambda row: (row[0], row[1], row[2])):
-        given = {"service": service, "deployment": deployment, "deployed_at": deployed_at}
-        db.execute(step, {**given, "starts": [row[3] for row in rows]})

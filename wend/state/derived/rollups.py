@@ -8,11 +8,11 @@ whose edges are 2^(1/32) apart: a quantile's bucket is found here, and the value
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection
 
+from wend.state.delivery import TOOK
 from wend.state.derived.blames import ASSUMED
 from wend.state.derived.carried import COUNTS
 from wend.state.tables import number, table, text
@@ -43,12 +43,6 @@ LOWS = (0, *(round(SECOND * 2 ** (step / 32)) for step in range(32 * 29)))  # of
 EDGES = table("edges", number("low", key=True), number("bucket"))
 
 
-@event.listens_for(EDGES, "after_create")
-def fill(_table: sa.Table, connection: Connection, **_rest: Any) -> None:
-    """The edges are part of the table's definition."""
-    connection.execute(sa.insert(EDGES), [{"low": low, "bucket": bucket} for bucket, low in enumerate(LOWS)])
-
-
 def monday(day: int) -> int:
     """The Monday of the day's week (day 0, 1970-01-01, was a Thursday)."""
     return day - (day + 3) % 7
@@ -62,6 +56,14 @@ def week(column: str) -> str:
 
 SCOPE = {"all": "'all'", "team": "'team:' || team", "service": "'service:' || service"}
 ONLY = {"all": "1 = 1", "team": "team IS NOT NULL", "service": "service = :name"}
+# A change that several services carry is one change of all, and one of each team, when the first of them brought it.
+FIRST = {"all": "place = 2", "team": "place >= 1", "service": "1 = 1"}
+HAVE = {
+    "all": "SELECT DISTINCT repo, '' AS team, '' AS service FROM services WHERE repo IS NOT NULL",
+    "team": "SELECT DISTINCT repo, team, '' AS service FROM services WHERE repo IS NOT NULL AND team IS NOT NULL",
+    "service": "SELECT repo, team, service FROM services WHERE repo IS NOT NULL AND service = :name",
+}
+THEIRS = {"all": "", "team": "AND c.team = s.team", "service": "AND c.service = s.service"}
 
 
 def days(kind: str, where: str) -> str:
@@ -78,15 +80,14 @@ FROM deployments d WHERE {where} AND {COUNTS} AND {ONLY[kind]} GROUP BY 1, day
 
 
 def arrivals(kind: str, where: str) -> str:
-    """Changes by the day of their commit, and how many of them no deployment carried yet."""
+    """Changes of what services are made from, by the day of their commit, and how many of them none carried yet."""
     return f"""
 SELECT {SCOPE[kind]} AS scope, day, COUNT(*) AS changes, SUM(waiting) AS waiting FROM (
-  SELECT x.day, s.service, s.team, CASE WHEN EXISTS (SELECT 1 FROM carried c WHERE c."commit" = x."commit")
-    THEN 0 ELSE 1 END AS waiting
-  FROM changes x LEFT JOIN (SELECT repo, MIN(service) AS service, MIN(team) AS team FROM services
-    WHERE repo IS NOT NULL GROUP BY repo) AS s ON s.repo = x.repo
+  SELECT x.day, s.service, s.team,
+    CASE WHEN EXISTS (SELECT 1 FROM carried c WHERE c."commit" = x."commit" {THEIRS[kind]}) THEN 0 ELSE 1 END AS waiting
+  FROM changes x JOIN ({HAVE[kind]}) AS s ON s.repo = x.repo
   WHERE {where} AND x.merge = 0 AND x.bot = 0
-) AS came WHERE {ONLY[kind]} GROUP BY 1, day
+) AS came GROUP BY 1, day
 """
 
 
@@ -95,18 +96,24 @@ MEASURES: dict[str, tuple[str, str, str, str]] = {
     "lead": ("carried", "day", "lead", "merge = 0 AND lead >= 0"),
     "joined": ("carried", "day", "lead", "merge = 1 AND lead >= 0"),
     "arrival": ("carried", "arrived", "lead", "merge = 0 AND lead >= 0"),
-    "took": ("deployments d", "day", "(finished_at - started_at)", f"started_at <= finished_at AND {COUNTS}"),
+    "took": ("deployments d", "day", TOOK, f"started_at <= finished_at AND {COUNTS}"),
 }
+
+
+def counting(measure: str, kind: str) -> str:
+    """Which rows of a measure count for this kind of scope."""
+    source, _, _, counts = MEASURES[measure]
+    return f"{counts} AND {FIRST[kind]}" if source == "carried" else counts
 
 
 def durations(measure: str, kind: str, where: str) -> str:
     """One measure's durations per week and bucket. `where` may use `{day}`."""
-    source, day, value, counts = MEASURES[measure]
+    source, day, value, _ = MEASURES[measure]
     return f"""
 SELECT '{measure}' AS measure, scope, week, bucket, COUNT(*) AS n FROM (
   SELECT {SCOPE[kind]} AS scope, {week(day)} AS week,
     (SELECT bucket FROM edges WHERE low <= {value} ORDER BY low DESC LIMIT 1) AS bucket
-  FROM {source} WHERE {where.format(day=day)} AND {counts} AND {ONLY[kind]}
+  FROM {source} WHERE {where.format(day=day)} AND {counting(measure, kind)} AND {ONLY[kind]}
 ) AS found GROUP BY scope, week, bucket
 """
 
@@ -114,12 +121,14 @@ SELECT '{measure}' AS measure, scope, week, bucket, COUNT(*) AS n FROM (
 # ---------------------------------------------------------------------------------------------- what is kept
 SEVEN = f"({' UNION ALL '.join(f'SELECT {n} AS n' for n in range(7))})"
 DIRTY_DAYS = "(SELECT CAST(key AS BIGINT) AS day FROM dirty WHERE kind = '{kind}')"
-DIRTY_WEEKS = f"(SELECT DISTINCT {week('some.day')} AS week FROM {DIRTY_DAYS} AS some)"
+DIRTY_WEEKS = f"(SELECT DISTINCT {week('marked.day')} AS week FROM {DIRTY_DAYS} AS marked)"
 KIND: Mapping[str, str] = {"lead": "day", "joined": "day", "took": "day", "arrival": "arrived"}
 
 
 def roll_up(db: Connection) -> None:
     """Count the dirty days, and the weeks they are in, anew."""
+    if db.execute(sa.select(EDGES.c.low).limit(1)).first() is None:
+        db.execute(sa.insert(EDGES), [{"low": low, "bucket": bucket} for bucket, low in enumerate(LOWS)])
     for into, kind, counted in (("days", "day", days), ("arrivals", "arrived", arrivals)):
         here = f"day IN {DIRTY_DAYS.format(kind=kind)}"
         db.execute(sa.text(f"DELETE FROM {into} WHERE {here}"))
