@@ -11,14 +11,13 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.house import until
+from tests.receiver import Receiver, drip, flood, receiving
 from tests.web_world import World, live_app, world
 from wend import emit
 from wend.errors import Invalid, NotFound
@@ -32,48 +31,6 @@ ROOT = Path(__file__).parent.parent
 def there(tmp_path: Path) -> Iterator[World]:
     with world(tmp_path / "home") as made:
         yield made
-
-
-@dataclass
-class Receiver:
-    """Takes what it is sent and answers as `answer` says: a status, or a function that writes an answer itself."""
-
-    url: str = ""
-    got: list[tuple[dict[str, str], bytes]] = field(default_factory=list[tuple[dict[str, str], bytes]])
-    answer: int | Callable[[BaseHTTPRequestHandler], None] = 204
-
-    @property
-    def ids(self) -> list[str]:
-        return [headers["ce-id"] for headers, _ in self.got]
-
-
-@contextmanager
-def receiving() -> Generator[Receiver]:
-    receiver = Receiver()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            receiver.got.append(({key.lower(): value for key, value in self.headers.items()}, body))
-            if callable(receiver.answer):
-                receiver.answer(self)
-                return
-            self.send_response(receiver.answer)
-            self.send_header("Location", "/elsewhere")
-            self.end_headers()
-
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    receiver.url = f"http://127.0.0.1:{server.server_port}/events?to=us"
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-    try:
-        yield receiver
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 @pytest.fixture
@@ -271,39 +228,19 @@ def test_whoever_says_gone_is_asked_no_more(there: World, receiver: Receiver) ->
     assert len(receiver.got) == 1
 
 
-def drip(handler: BaseHTTPRequestHandler) -> None:
-    """An answer that never ends, a letter at a time."""
-    try:
-        while True:
-            handler.wfile.write(b"H")
-            handler.wfile.flush()
-            time.sleep(0.05)
-    except OSError:
-        pass
-
-
-def flood(handler: BaseHTTPRequestHandler) -> None:
-    """A good answer with a body without end."""
-    try:
-        handler.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
-        while True:
-            handler.wfile.write(b"x" * 2**16)
-    except OSError:
-        pass
-
-
 def test_a_slow_one_is_cut_off_and_delays_nobody(
     there: World, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(emit, "PATIENCE", 1.0)
+    monkeypatch.setattr(emit, "PATIENCE", 3.0)
     receiver.answer = drip
     with receiving() as other:
         slow, _ = emit.subscribe(there.ctx, receiver.url, None)
         quick, _ = emit.subscribe(there.ctx, other.url, None)
         deploy(there, 1)
         with emitting(there, first=100):
-            until(lambda: subscribed(there, quick).ok_at, 0.9, what="the quick one is told meanwhile")
-            until(lambda: subscribed(there, slow).why, 5, what="the slow one is cut off")
+            until(lambda: subscribed(there, quick).ok_at, what="the quick one is told")
+            assert subscribed(there, slow).why is None, "while the slow one still drips"
+            until(lambda: subscribed(there, slow).why, what="the slow one is cut off")
     assert subscribed(there, slow).why == "it takes too long to answer"
 
 
@@ -362,6 +299,22 @@ def test_killed_in_between_it_tells_again_under_the_same_ids(there: World, recei
         until(lambda: subscribed(there, id).ok_at, what="recorded")
     seen = list(dict.fromkeys(receiver.ids))
     assert seen == wanted, "in order, whatever came twice"
+
+
+def test_another_wend_understands_it(there: World, tmp_path: Path) -> None:
+    with world(tmp_path / "other") as other:
+        made = other.ask("POST", "/api/ingest/sources", {"source": "first", "kind": "cloudevents"}).json
+        id, _ = emit.subscribe(there.ctx, made["address"], made["secret"])
+        for number in (1, 2, 3):
+            deploy(there, number, "rollback" if number == 3 else "push")
+        there.say("deploy_failed", deploy="d4", step="built", message="no such file", hint="")
+        with emitting(there):
+            until(lambda: subscribed(there, id).ok_at, what="taken")
+        told = [one.data for one in other.ctx.ledger.read(0, ["deployment_recorded"])]
+    about = [(one["service"], one["outcome"], one["purpose"], one["commit"]) for one in told]
+    assert about[:3] == [("hello", "success", purpose, COMMIT) for purpose in ("planned", "planned", "rollback")]
+    assert about[3][:2] == ("hello", "failure") and {one["tier"] for one in told} == {"production"}
+    assert len({one["deployment"] for one in told}) == 4
 
 
 # ---------------------------------------------------------------------------------------------- subscriptions

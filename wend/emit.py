@@ -260,7 +260,8 @@ def send(url: str, what: Message, secret: str, now: float) -> tuple[int, str]:
     parts = urlsplit(url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = kind(parts.hostname or "", parts.port, timeout=CONNECT)
-    end = threading.Timer(PATIENCE, hang_up, (connection,))
+    over = threading.Event()
+    end = threading.Timer(PATIENCE, hang_up, (connection, over))
     end.daemon = True
     headers = {**what.headers(), "Content-Type": "application/json", "User-Agent": "wend"}
     headers["X-Wend-Signature"] = signature(secret, what.body, now)
@@ -271,7 +272,7 @@ def send(url: str, what: Message, secret: str, now: float) -> tuple[int, str]:
         status = connection.getresponse().status
         return status, "" if 200 <= status < 300 else f"it answers {status}"
     except (OSError, http.client.HTTPException, ValueError) as error:
-        slow = isinstance(error, TimeoutError) or not end.is_alive()
+        slow = isinstance(error, TimeoutError) or over.is_set()
         said = getattr(error, "strerror", None) or str(error) or type(error).__name__
         return 0, "it takes too long to answer" if slow else f"it cannot be reached: {said[:200]}"
     finally:
@@ -279,8 +280,9 @@ def send(url: str, what: Message, secret: str, now: float) -> tuple[int, str]:
         connection.close()
 
 
-def hang_up(connection: http.client.HTTPConnection) -> None:
+def hang_up(connection: http.client.HTTPConnection, over: threading.Event) -> None:
     """End a connection that another thread waits on."""
+    over.set()
     if sock := connection.sock:
         with suppress(OSError):
             socket.socket.shutdown(sock, socket.SHUT_RDWR)

@@ -233,7 +233,7 @@ REDUCERS = (
 # ---------------------------------------------------------------------------------------------- questions
 
 
-def with_secrets() -> sa.Select[Any]:
+def with_secrets() -> sa.Select[Any, Any, Any]:
     """A source's kind and the sealed texts of its secrets that hold `:now`."""
     newest = TEXTS.alias()
     older = (TEXTS.c.hash == SOURCES.c.before) & (SOURCES.c.before_until > sa.bindparam("now"))
