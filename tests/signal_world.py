@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import random
 import time
 from dataclasses import dataclass, field
@@ -166,8 +167,10 @@ def ask(story: Story, wave: str) -> None:
         for number in range(9 if team != "identity" else 4):
             for survey, (least, most, usual) in SURVEYS.items():
                 score = max(least, min(most, round(story.dice.gauss(usual, 1.6))))
-                story.say("survey_answered", f"survey/{survey}", survey=survey, wave=wave, score=score, team=team,
-                          wording="1", comment=story.noted(f"{survey}{wave}{team}{number}", "docs"))  # fmt: skip
+                call = f"{survey}{wave}{team}{number}"
+                said = story.noted(f"answer {call}", json.dumps({"score": score, "team": team}))
+                story.say("survey_answered", f"survey/{survey}", survey=survey, wave=wave, wording="1", answer=said,
+                          comment=story.noted(call, "docs"))  # fmt: skip
 
 
 def complain(story: Story, first: int) -> None:

@@ -116,6 +116,8 @@ def wrong(line: str) -> str | None:
         if found is None:
             return f"no command {words[0]!r} (there are {', '.join(known)})"
         command, words = found, words[1:]
+    if isinstance(command, click.Group) and words and (usual := command.get_command(context, "show")):
+        command = usual  # what a group means when its command is not named
     flags = {flag for one in command.params for flag in (*one.opts, *one.secondary_opts)} | {"--help"}
     given = [word.partition("=")[0] for word in words[: words.index("--") if "--" in words else None]]
     bad = [word for word in given if re.fullmatch(r"--?[a-zA-Z][\w-]*", word) and word not in flags]

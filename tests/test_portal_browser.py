@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 from tests.house import House, Repo, small, until
+from tests.signal_world import seed
 from tests.trial_world import evidence, on_trial, rolled_back, traffic, trial
 from tests.web_world import began, live_app, world
+from wend.events import Fact
 
 CHROMIUM = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
@@ -173,6 +175,36 @@ def test_no_page_is_wider_than_a_phone(browser: Any, tmp_path: Path) -> None:
                 page.goto(f"http://127.0.0.1:{there.port}{path}")
                 wide = page.evaluate("document.documentElement.scrollWidth")
                 assert wide <= width, (path, wide)
+            page.context.close()
+    assert errors == []
+
+
+def test_signals_on_a_phone_and_a_desk_with_the_keyboard_and_without_script(browser: Any, tmp_path: Path) -> None:
+    errors: list[str] = []
+    with world(tmp_path / "home") as there:
+        seed(there.ctx.ledger, weeks=8)
+        told = {"service": "a-word-without-end-" * 9, "team": "another-word-without-end-" * 6, "why": None}
+        told |= {"source": "x", "repo": None, "since": 1, "until": None, "exempt": False}
+        there.ctx.ledger.append([Fact("service_recorded", "service/x", told)])
+        paths = ("/signals?weeks=104", "/signals/change_fail_rate", "/signals/nps", "/signals/access", "/ingest",
+                 "/ledger/7")  # fmt: skip
+        for script, width, scheme in ((True, 1440, "dark"), (False, 390, "light"), (True, 320, "dark")):
+            view = {"width": width, "height": 900}
+            page = opened_page(browser, errors, java_script_enabled=script, color_scheme=scheme, viewport=view)
+            page.goto(there.ask("POST", "/api/signin", {}).json["url"])
+            for path in paths:
+                page.goto(f"http://127.0.0.1:{there.port}{path}")
+                wide = page.evaluate("document.documentElement.scrollWidth")
+                assert wide <= width and page.locator("h1").is_visible(), (path, wide)
+            page.goto(f"http://127.0.0.1:{there.port}/signals")
+            page.get_by_label("Of", exact=True).select_option("team:payments")
+            press_until(page, "Show") if script else page.get_by_role("button", name="Show").focus()
+            page.keyboard.press("Enter")
+            page.wait_for_url("**/signals?scope=team%3Apayments&weeks=13")
+            page.get_by_role("link", name="Change fail rate").click()
+            page.get_by_role("heading", name="What is behind it").wait_for()
+            page.locator(".evidence a").first.click()
+            page.get_by_role("heading", name="Event").wait_for()
             page.context.close()
     assert errors == []
 

@@ -15,6 +15,7 @@ NAMES = {
     "days": "working days",
     "count": "count",
 }
+LEAST, MOST = 0.1, 100  # of a unit: what is beyond is said in another one
 LONG = frozenset({"per_100_weeks"})  # whose name is said with the value alone
 BRIEF = {"per day": "/day", "per week": "/week", "per month": "/month", NAMES["per_100_weeks"]: ""}
 
@@ -58,17 +59,22 @@ def text(value: float | None, unit: str, brief: bool = False) -> str:
     return f"{number} {name}" if name else number
 
 
-def interval(low: float | None, high: float | None, unit: str, brief: bool = False) -> str:
-    """The interval with its unit once where both ends have the same: "13.3–15.5 h", "40 min–2 h"; "from 3 h" or "up to
-    5 h" where the other end is open, "interval open" where both are."""
+def interval(low: float | None, high: float | None, unit: str, brief: bool = False, value: float | None = None) -> str:
+    """The interval of a value, counted in what the value is: "13.3–15.5 h"; where its ends are far from that each in
+    its own unit: "40 s–2 d"; "from 3 h" or "up to 5 h" where an end is open, "interval open" where both are."""
     brief = brief or unit in LONG
     low, high = (None if end is None or not math.isfinite(end) else end for end in (low, high))
     if low is None or high is None:
         there = high if low is None else low
         word = "interval open" if there is None else "from " if high is None else "up to "
         return word + ("" if there is None else text(there, unit, brief))
-    upper = text(high, unit, brief)
     if unit == "score":
-        return f"{text(low, unit)} to {upper}"
-    (number, name), other = figure(low, unit), figure(high, unit)[1]
-    return f"{number}–{upper}" if name == other or not low else f"{text(low, unit, brief)}–{upper}"
+        return f"{text(low, unit)} to {text(high, unit)}"
+    one, name = scale(value or high, unit)
+    if unit in ("s", "per_day") and ((low and low / one < LEAST) or high / one >= MOST):
+        lower, same = text(low, unit, brief), figure(low, unit)[1] == figure(high, unit)[1]
+        return f"{figure(low, unit)[0] if same or not low else lower}–{text(high, unit, brief)}"
+    if unit == "days" and digits(high) == "1":
+        name = "day"
+    numbers = f"{digits(low / one)}–{digits(high / one)}"
+    return numbers + BRIEF[name] if brief and name in BRIEF else f"{numbers} {name}".rstrip()

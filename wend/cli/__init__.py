@@ -48,6 +48,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Platform": {
         "paths": ("checks", "The golden paths: kinds of app that just run."),
+        "signals": ("signals", "What is measured: show, confirm, access."),
         "ingest": ("ingest", "What happened elsewhere: sources, files, git."),
         "ledger": ("ledger", "What happened here: events, verify, rebuild."),
         "tokens": ("tokens", "Who may do what: show, add, revoke."),

@@ -118,6 +118,7 @@ def time_to_first_change(db: Connection, scope: Scope, window: Window) -> Signal
 
 
 def time_to_tenth_change(db: Connection, scope: Scope, window: Window) -> Signal:
+    """The same as for the first change, of a cohort that is followed for a quarter longer."""
     return nth_change(db, "time_to_tenth_change", 10, scope, window)
 
 

@@ -103,6 +103,7 @@ def nps(db: Connection, scope: Scope, window: Window) -> Signal:
 
 
 def csat(db: Connection, scope: Scope, window: Window) -> Signal:
+    """Wilson's interval, with the correction for how many there are where the directory says."""
     return opinion(db, "csat", scope, window)
 
 

@@ -173,7 +173,7 @@ def said(point: Point, unit: str) -> str:
     week = f"Week of {named(point.day, 53)}: "
     if point.value is None:
         return week + "no data"
-    ends = units.interval(point.low, point.high, unit)
+    ends = units.interval(point.low, point.high, unit, value=point.value)
     return f"{week}{units.text(point.value, unit)} ({ends}, n {point.n:,})"
 
 

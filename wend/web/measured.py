@@ -5,11 +5,14 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import threading
 import time
+from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import asdict
 from importlib import import_module
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -17,7 +20,8 @@ from sqlalchemy import Connection
 from wend import access, privacy, signals
 from wend.context import Context
 from wend.errors import NotFound
-from wend.signals import NO_DATA, Definition, Scope, Signal, Value, Window, look, quick_check
+from wend.ledger import Ledger
+from wend.signals import Definition, Scope, Signal, Value, Window, look, quick_check
 from wend.signals.evidence import evidence
 from wend.state import figures
 from wend.state.people import PEOPLE
@@ -26,6 +30,7 @@ from wend.web import wording
 
 WEEKS = (4, 13, 26, 52, 104)  # that the pages offer
 USUAL = 13
+MOMENT, KEPT = 30.0, 2000  # seconds that what was measured is good for, and how many signals are remembered
 Found = dict[str, Any]
 
 
@@ -38,13 +43,14 @@ def as_json(signal: Signal) -> Found:
     """
     about, value = signal.definition, signal.value
     possible = signal.scope.kind != "service" or about.family not in wording.NOT_OF_SERVICES
+    hidden = value.says.startswith("hidden")
     begin = wording.TO_BEGIN.get(about.id, wording.TO_BEGIN.get(about.family))
     return {
         **signals.as_dict(signal),
         "family": about.family,
         "parts": {name: part_of(about, name, one) for name, one in signal.parts.items()},
         "n_at_least": about.id in privacy.ABOUT_PEOPLE,
-        "begin": begin if value.says == NO_DATA and possible else None,
+        "begin": begin if value.value is None and not value.n and possible and not hidden else None,
         "quick_check": on_scale(about.id, value),
     }
 
@@ -88,6 +94,30 @@ def shows_people(signal: Signal) -> bool:
     return signal.definition.id in privacy.ABOUT_PEOPLE and any(one.value is not None for one in values)
 
 
+class Memory:
+    """What was measured of a ledger, good for MOMENT seconds and until anything new is heard of. Two who ask at once
+    may both measure."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.kept: OrderedDict[tuple[str, str, int], tuple[float, int, Signal]] = OrderedDict()
+
+    def get(self, key: tuple[str, str, int], head: int) -> Signal | None:
+        with self.lock:
+            at, seq, signal = self.kept.get(key, (0.0, 0, None))
+            return signal if signal and seq == head and time.monotonic() - at < MOMENT else None
+
+    def put(self, key: tuple[str, str, int], head: int, signal: Signal) -> None:
+        with self.lock:
+            self.kept.pop(key, None)
+            self.kept[key] = (time.monotonic(), head, signal)
+            while len(self.kept) > KEPT:
+                self.kept.popitem(last=False)
+
+
+MEMORIES: WeakKeyDictionary[Ledger, Memory] = WeakKeyDictionary()
+
+
 # ---------------------------------------------------------------------------------------------- asked of the tables
 
 
@@ -101,8 +131,8 @@ def scopes(db: Connection) -> Found:
 
 def check_scope(db: Connection, scope: Scope) -> None:
     """Raises NotFound, with the nearest name, when there is no such team or service."""
-    there = scopes(db)[f"{scope.kind}s"] if scope.kind != "all" else [scope.name]
-    if scope.name not in there:
+    there: list[str] = [] if scope.kind == "all" else scopes(db)[f"{scope.kind}s"]
+    if scope.kind != "all" and scope.name not in there:
         close = difflib.get_close_matches(scope.name, there, n=1)
         hint = f"did you mean {scope.kind}:{close[0]}?" if close else "nobody told of it yet; `wend signals` shows all"
         raise NotFound(f"there is no {scope.kind} {scope.name[:80]!r}", hint)
@@ -111,12 +141,23 @@ def check_scope(db: Connection, scope: Scope) -> None:
 # ---------------------------------------------------------------------------------------------- acts
 
 
+def lately(ctx: Context, ids: list[str], scope: str, weeks: int) -> list[Signal]:
+    """These signals, as they are or were a moment ago."""
+    memory, head = MEMORIES.setdefault(ctx.ledger, Memory()), ctx.ledger.head()[0]
+    known = {id: memory.get((id, scope, weeks), head) for id in ids}
+    if missing := [id for id, signal in known.items() if signal is None]:
+        for signal in look.look(ctx, missing, scope, weeks):
+            memory.put((signal.definition.id, scope, weeks), head, signal)
+            known[signal.definition.id] = signal
+    return [signal for signal in known.values() if signal]
+
+
 def measured(ctx: Context, ids: list[str], scope: str, weeks: int) -> list[Signal]:
     """These signals now; who looked is written down first, where they are about people. Raises Invalid, NotFound."""
     asked = Scope.parse(scope)
     with ctx.ledger.query() as db:
         check_scope(db, asked)
-    found = look.look(ctx, ids, scope, weeks)
+    found = lately(ctx, ids, asked.key, weeks)
     for one in found:
         if shows_people(one):
             access.seen(ctx, one.definition.id, asked.key)

@@ -1,4 +1,4 @@
-"""What monitoring reads: every app's traffic and processes at this moment, in Prometheus' text format."""
+"""What monitoring reads: every app's traffic and processes at this moment, and signals, in Prometheus' text format."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from starlette.responses import Response
 from wend.errors import Down
 from wend.route import Route, Traffic
 from wend.run import Status
+from wend.web import gauges
 from wend.web.door import Address, Visit
 
 if TYPE_CHECKING:
@@ -86,12 +87,13 @@ def metrics(visit: Visit) -> Response:
     with suppress(Down):  # what the processes are is worth knowing all the more then
         seen = visit.ctx.router.readings()
     routes = {app: route for app in seen if (route := visit.ctx.router.get(app))}
-    have = visit.ctx.driver.status()
+    have, measured = visit.ctx.driver.status(), gauges.of(visit.ctx)
 
     class Now:
         def collect(self) -> Iterator[Metric]:
             yield from traffic(seen, routes)
             yield from processes(have)
+            yield from gauges.metrics(measured)
 
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Now())

@@ -13,19 +13,20 @@ FAMILIES: dict[str, tuple[str, str]] = {
     "voice": ("Voice", "What people say of it. Nothing tells who said what; groups alone are shown."),
     "hatches": ("Escape hatches", "Where the golden path does not fit."),
 }
-PIPELINES = "Push an app, or let your pipelines tell of theirs: `wend ingest add github`."
+PIPELINES = "Push an app, or let your pipelines tell of theirs: `wend ingest add github --kind github`."
 TO_BEGIN: dict[str, str] = {
     "throughput": PIPELINES,
     "instability": PIPELINES,
     "flow": PIPELINES,
-    "change_lead_time": "It needs deployments and their commits: push an app, or read a history: `wend ingest git`.",
+    "change_lead_time": "It needs deployments and their commits: push an app, or read a history: `wend ingest git .`.",
     "failed_deployment_recovery_time": "Nothing failed, as far as was heard. Incidents have a source of their own: "
-    "`wend ingest add pagerduty`.",
+    "`wend ingest add pagerduty --kind pagerduty`.",
     "push_only_rate": "It counts pushes to this platform: `git push wend main`.",
     "people": "Say who came when: `wend ingest file csv people.csv`.",
     "adoption": "List the services there are: `wend ingest file csv services.csv`.",
     "onboarding_funnel": "It begins with the first app: `wend new python-web hello`.",
-    "support": "Connect what people ask in: `wend ingest add zendesk`, or `wend ingest file csv tickets.csv`.",
+    "support": "Connect what people ask in: `wend ingest add zendesk --kind zendesk`, or bring a table: "
+    "`wend ingest file csv tickets.csv`.",
     "voice": "Ask people, and bring the answers: `wend ingest file csv answers.csv`.",
     "hatches": "It begins with the first app that goes live here.",
 }
