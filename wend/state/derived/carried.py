@@ -49,11 +49,12 @@ WHERE (excluded.deployed_at, excluded.deployment) < (carried.deployed_at, carrie
 # in between may have been first.
 MOVED = f"""
 INSERT INTO dirty (kind, key)
-SELECT DISTINCT 'deployment', other.id
-FROM deployments d JOIN carried c ON c.deployment = d.id AND c.deployed_at <> d.finished_at
-JOIN deployments other ON other.service = d.service AND other.finished_at BETWEEN c.deployed_at AND d.finished_at
-WHERE d.id IN (SELECT key FROM dirty WHERE kind = 'deployment') AND {COUNTS}
-ON CONFLICT DO NOTHING
+SELECT DISTINCT 'deployment', other.id FROM (
+  SELECT d.service, d.id, MIN(c.deployed_at) AS begun, MAX(d.finished_at) AS ended
+  FROM deployments d JOIN carried c ON c.deployment = d.id AND c.deployed_at <> d.finished_at
+  WHERE d.id IN (SELECT key FROM dirty WHERE kind = 'deployment') AND {COUNTS} GROUP BY d.service, d.id
+) AS moved JOIN deployments other ON other.service = moved.service AND other.finished_at BETWEEN moved.begun AND moved.ended
+WHERE true ON CONFLICT DO NOTHING
 """
 AT_ITS_TIME = """
 UPDATE carried SET fresh = 1, deployed_at = (SELECT finished_at FROM deployments d WHERE d.id = carried.deployment)
