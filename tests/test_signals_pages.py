@@ -19,7 +19,7 @@ from tests.signal_world import seed
 from tests.test_portal import HOSTILE, RAW, Seen, without_clock
 from tests.web_world import World, live_app, world
 from wend import privacy, units
-from wend.events import Fact
+from wend.events import KINDS, Fact
 from wend.signals import FAMILIES, Scope, Window, quick_check
 from wend.signals.definitions import DEFINITIONS
 from wend.web import bands, measured, wording
@@ -285,6 +285,18 @@ def test_monitoring_gets_signals_with_their_intervals_and_never_of_people(there:
     assert not {id for id, _ in values} & privacy.ABOUT_PEOPLE and not any("service:" in scope for _, scope in values)
     heard = {one.labels["source"]: one.value for one in families["wend_ingest_events"].samples}
     assert heard["seed"] > 1000
+
+
+def test_what_is_remembered_is_forgotten_when_something_is_heard_of(there: World) -> None:
+    def asked() -> Any:
+        return measured.lately(there.ctx, ["deployment_frequency"], "service:hello", 13)[0]
+
+    first = asked()
+    there.say("access_denied", None, verb="app.read", target=None)
+    assert asked() is first, "nothing that it rests on was heard of"
+    there.say("deploy_started", deploy="again", cause="push", summary="", commit=None, ref=None)
+    assert asked() is not first
+    assert set(KINDS) >= measured.QUIET
 
 
 # ---------------------------------------------------------------------------------------------- words

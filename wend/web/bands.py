@@ -91,6 +91,7 @@ def ticks_of(frame: Frame) -> tuple[str, ...]:
     if frame.bottom < 0:
         return (f"{frame.top:+.0f}", "0", f"{frame.bottom:+.0f}")
     one, name = frame.unit
+    name = "day" if name == "days" and frame.top == 1 else name
     return (f"{units.digits(frame.top / one)} {name}".strip(), units.digits(frame.top / one / 2), "0")
 
 

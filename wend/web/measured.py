@@ -21,6 +21,7 @@ from wend import access, privacy, signals
 from wend.context import Context
 from wend.errors import NotFound
 from wend.ledger import Ledger
+from wend.ledger.rows import LEDGER
 from wend.signals import Definition, Scope, Signal, Value, Window, look, quick_check
 from wend.signals.evidence import evidence
 from wend.state import figures
@@ -31,7 +32,13 @@ from wend.web import wording
 WEEKS = (4, 13, 26, 52, 104)  # that the pages offer
 USUAL = 13
 MOMENT, KEPT = 30.0, 2000  # seconds that what was measured is good for, and how many signals are remembered
+# Events that change no signal.
+QUIET = frozenset(
+    {"access_denied", "figures_read", "deploy_step_reached", "token_created", "token_revoked", "job_started",
+     "job_finished", "job_skipped", "autoscaled", "replica_exited", "emission_recorded"}
+)  # fmt: skip
 Found = dict[str, Any]
+Key = tuple[str, str, int]  # signal, scope, weeks
 
 
 # ---------------------------------------------------------------------------------------------- pure
@@ -95,19 +102,31 @@ def shows_people(signal: Signal) -> bool:
 
 
 class Memory:
-    """What was measured of a ledger, good for MOMENT seconds and until anything new is heard of. Two who ask at once
-    may both measure."""
+    """What was measured of a ledger, good for MOMENT seconds and until anything that may change it is heard of. Two who
+    ask at once may both measure."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.kept: OrderedDict[tuple[str, str, int], tuple[float, int, Signal]] = OrderedDict()
+        self.kept: OrderedDict[Key, tuple[float, int, Signal]] = OrderedDict()
+        self.base = self.upto = 0  # the last event that changed anything, and up to which that is known
 
-    def get(self, key: tuple[str, str, int], head: int) -> Signal | None:
+    def catch_up(self, ctx: Context) -> int:
+        """Look at the events since the last time; the number of the newest."""
+        head = ctx.ledger.head()[0]
+        with self.lock:
+            if head != self.upto:
+                here = LEDGER.c.seq.between(self.upto + 1, head) & LEDGER.c.kind.not_in(QUIET)
+                with ctx.ledger.query() as db:
+                    news = db.execute(sa.select(LEDGER.c.seq).where(here).limit(1)).first()
+                self.base, self.upto = head if news else self.base, head
+        return head
+
+    def get(self, key: Key) -> Signal | None:
         with self.lock:
             at, seq, signal = self.kept.get(key, (0.0, 0, None))
-            return signal if signal and seq == head and time.monotonic() - at < MOMENT else None
+            return signal if signal and seq >= self.base and time.monotonic() - at < MOMENT else None
 
-    def put(self, key: tuple[str, str, int], head: int, signal: Signal) -> None:
+    def put(self, key: Key, head: int, signal: Signal) -> None:
         with self.lock:
             self.kept.pop(key, None)
             self.kept[key] = (time.monotonic(), head, signal)
@@ -143,8 +162,9 @@ def check_scope(db: Connection, scope: Scope) -> None:
 
 def lately(ctx: Context, ids: list[str], scope: str, weeks: int) -> list[Signal]:
     """These signals, as they are or were a moment ago."""
-    memory, head = MEMORIES.setdefault(ctx.ledger, Memory()), ctx.ledger.head()[0]
-    known = {id: memory.get((id, scope, weeks), head) for id in ids}
+    memory = MEMORIES.setdefault(ctx.ledger, Memory())
+    head = memory.catch_up(ctx)
+    known = {id: memory.get((id, scope, weeks)) for id in ids}
     if missing := [id for id, signal in known.items() if signal is None]:
         for signal in look.look(ctx, missing, scope, weeks):
             memory.put((signal.definition.id, scope, weeks), head, signal)
