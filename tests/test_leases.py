@@ -1,14 +1,33 @@
-"""One turn per app: newer intentions win, queued ones coalesce, nobody waits for ever."""
+"""One turn per app: newer intentions win, queued ones coalesce, nobody waits for ever. A plane alone on its
+home, and one that shares a database, keep the same contract."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 
 import pytest
 
+from tests.databases import BOTH, postgres, served
 from tests.house import until
-from wend.errors import Conflict
+from wend.errors import Conflict, WendError
 from wend.leases import Lease, Leases
+from wend.ledger.postgres import Server
+from wend.planes.shared import Shared
+
+__all__ = ["postgres", "served"]  # fixtures
+
+
+@pytest.fixture(params=BOTH)
+def leases(request: pytest.FixtureRequest) -> Iterator[Leases]:
+    if request.param == "sqlite":
+        yield Leases()
+        return
+    plane = Shared(Server.parse(request.getfixturevalue("served").url), "127.0.0.1:7000")
+    found = Leases(plane)
+    yield found
+    found.close(5)
+    plane.close()
 
 
 class Turn(threading.Thread):
@@ -28,7 +47,7 @@ class Turn(threading.Thread):
                 self.let_go.wait(10)
                 self.lease.check()
             self.outcome = "done"
-        except Conflict as error:
+        except WendError as error:
             self.outcome = error.message
 
 
@@ -36,8 +55,7 @@ def queued(leases: Leases, count: int) -> None:
     until(lambda: len(leases.waiting.get("a", [])) == count, 5)
 
 
-def test_turns_follow_one_another() -> None:
-    leases = Leases()
+def test_turns_follow_one_another(leases: Leases) -> None:
     first = Turn(leases, "config", False)
     until(lambda: first.lease, 5)
     second = Turn(leases, "scale", False)
@@ -50,8 +68,7 @@ def test_turns_follow_one_another() -> None:
     assert (first.outcome, second.outcome) == ("done", "done")
 
 
-def test_the_newest_push_wins_and_those_that_wait_coalesce() -> None:
-    leases = Leases()
+def test_the_newest_push_wins_and_those_that_wait_coalesce(leases: Leases) -> None:
     first = Turn(leases, "push", True)
     until(lambda: first.lease, 5)
     second = Turn(leases, "push", True)
@@ -69,8 +86,7 @@ def test_the_newest_push_wins_and_those_that_wait_coalesce() -> None:
     assert third.outcome == "done"
 
 
-def test_a_committed_holder_finishes() -> None:
-    leases = Leases()
+def test_a_committed_holder_finishes(leases: Leases) -> None:
     first = Turn(leases, "push", True)
     lease = until(lambda: first.lease, 5)
     leases.commit(lease)
@@ -84,8 +100,7 @@ def test_a_committed_holder_finishes() -> None:
     assert (first.outcome, second.outcome) == ("done", "done")
 
 
-def test_a_cancelled_holder_cannot_commit() -> None:
-    leases = Leases()
+def test_a_cancelled_holder_cannot_commit(leases: Leases) -> None:
     first = Turn(leases, "push", True)
     lease = until(lambda: first.lease, 5)
     Turn(leases, "push", True)
@@ -95,8 +110,7 @@ def test_a_cancelled_holder_cannot_commit() -> None:
     first.let_go.set()
 
 
-def test_configuration_waits_and_cancels_nobody() -> None:
-    leases = Leases()
+def test_configuration_waits_and_cancels_nobody(leases: Leases) -> None:
     first = Turn(leases, "push", True)
     lease = until(lambda: first.lease, 5)
     Turn(leases, "config", False).let_go.set()
@@ -105,8 +119,7 @@ def test_configuration_waits_and_cancels_nobody() -> None:
     first.let_go.set()
 
 
-def test_try_hold_never_waits() -> None:
-    leases = Leases()
+def test_try_hold_never_waits(leases: Leases) -> None:
     with leases.hold("a", "push"), leases.try_hold("a", "reconcile") as turn:
         assert turn is None
     with leases.try_hold("a", "reconcile") as turn:

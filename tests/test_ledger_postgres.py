@@ -15,9 +15,10 @@ import sqlalchemy as sa
 from tests.databases import File, PostgresServer, Served, postgres, served
 from tests.kept import needs
 from tests.test_ledger import made, names
-from wend.errors import Down, Invalid, Refused
-from wend.events import Fact
+from wend.errors import Conflict, Down, Invalid, Refused
+from wend.ledger.chain import text_hash
 from wend.ledger.postgres import Postgres, Server
+from wend.ledger.store import as_fact, carry
 from wend.state import SCHEMA
 from wend.state.reducers import reduce
 from wend.state.tables import META
@@ -176,13 +177,30 @@ def test_every_commit_waits_for_the_disk_whatever_the_database_says(served: Serv
     ledger.close()
 
 
-def test_an_old_ledger_moves_with_its_chain(served: Served, tmp_path: Path) -> None:
-    """Facts that keep their ids and times keep their hashes."""
+def test_a_ledger_moves_with_its_chain_and_its_texts_and_a_move_that_was_cut_off_goes_on(
+    served: Served, tmp_path: Path
+) -> None:
     before, after = File(tmp_path / "wend.db").open(), served.open()
-    before.append([made("one"), made("two")])
-    for event in before.read():
-        after.append([Fact(**{name: value for name, value in event.__dict__.items() if name not in ("seq", "hash")})])
+    body = b"sealed"
+    before.append([made("one"), made("two")], texts={text_hash(body): body})
+    after.append([as_fact(before.read()[0])])
+    assert carry(before, after) == carry(before, after) == 2
     assert after.read() == before.read()
+    assert after.text(text_hash(body)) == body
     assert names(after) == ["one", "two"]
+    after.append([made("three")])
+    with pytest.raises(Conflict, match="more than this ledger"):
+        carry(before, after)
+    before.close()
+    after.close()
+
+
+def test_a_ledger_does_not_move_into_that_of_another(served: Served, tmp_path: Path) -> None:
+    before, after = File(tmp_path / "wend.db").open(), served.open()
+    before.append([made("one")])
+    after.append([made("other")])
+    with pytest.raises(Conflict, match="another platform"):
+        carry(before, after)
+    assert names(after) == ["other"]
     before.close()
     after.close()

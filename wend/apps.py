@@ -78,31 +78,31 @@ def run(ctx: Context, name: str, command: str, say: Say, cancel: threading.Event
     release = live_release(ctx, name)
     outfit = fleet.outfit(ctx, release)
     hidden = outfit.values
-    id, began = new_id(), time.monotonic()
-    about = {"run": id, "command": secrets.redact(command[:2000], hidden), "release": release.number}
-    ctx.ledger.append([Fact("run_started", f"app/{name}", about, actor=ctx.actor.name, app=name)])
     settings = release.processes.get("web") or {}
     box = fleet.box(release, command, settings, outfit, port=False)
     box = replace(box, limits=replace(box.limits, seconds=RUN_SECONDS, share=fleet.BESIDE))
-    ended = "the platform failed"
+    id, began, ended = new_id(), time.monotonic(), "the platform failed"
+    about = {"run": id, "command": secrets.redact(command[:2000], hidden), "release": release.number}
     this = ctx.runs.begin(Run(id, name, cancel=cancel, release=release.number))
     try:
+        ctx.ledger.append([Fact("run_started", f"app/{name}", about, actor=ctx.actor.name, app=name)])
         done = run_box(box, outfit.env, lambda line: say(secrets.redact(line, hidden)), cancel, home=ctx.config.home)
         ended = this.why or str(done.exit)
         return done.exit
     finally:
-        ctx.runs.over(this)
         over = {"run": id, "ended": ended, "ms": round((time.monotonic() - began) * 1000)}
-        ctx.ledger.append([Fact("run_finished", f"app/{name}", over, actor=ctx.actor.name, app=name)])
+        with ctx.runs.ending(this):
+            ctx.ledger.append([Fact("run_finished", f"app/{name}", over, actor=ctx.actor.name, app=name)])
 
 
 def close_cut_off(ctx: Context) -> None:
-    """Record the end of the one-off commands that went with an earlier control plane. To be called before any of this
-    one's begins."""
+    """Record the end of the one-off commands that went with a control plane that is gone."""
     now = time.time_ns() // 1000
     with ctx.ledger.query() as db:
         begun = questions.open_runs(db)
     for row in begun:
+        if ctx.runs.alive(row["id"]):
+            continue
         over = {"run": row["id"], "ended": "the platform stopped", "ms": max(0, (now - row["started_at"]) // 1000)}
         ctx.ledger.append([Fact("run_finished", f"app/{row['app']}", over, actor=ctx.actor.name, app=row["app"])])
 

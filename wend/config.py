@@ -8,7 +8,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -41,6 +41,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("previews_per_app", 5, "previews one app may have at a time"),
     Setting("jobs_at_once", 4, "jobs that run at the same time, of all apps together"),
     Setting("postgres", "", "the address of a PostgreSQL server for the apps, with a role that may make databases"),
+    Setting("database", "", "the PostgreSQL database of ledger and tables; empty: wend.db in the home"),
     Setting("trash_hours", 72, "how long the data of a destroyed app can be restored"),
     Setting("bots", "", "e-mail addresses and logins of authors who are no people, with commas"),
     Setting("pushes_at_once", 4, "pushes one person may have under way"),
@@ -53,7 +54,7 @@ class Config:
     """The settings in force: `home` and a value per name in SETTINGS."""
 
     home: Path
-    values: Mapping[str, Any]
+    values: Mapping[str, Any] = field(repr=False)  # some hold a password
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -81,8 +82,14 @@ def default_home() -> Path:
     return Path(os.environ.get("WEND_HOME") or Path.home() / ".wend").expanduser()
 
 
+def remembered(home: Path) -> Path:
+    """Where a home keeps the last address of its database, so that every later command finds it."""
+    return home / "database"
+
+
 def load(home: Path, given: Mapping[str, str] | None = None) -> Config:
-    """The settings of this home: `given` (flags) > environment `WEND_NAME` > `home/config.toml` > default.
+    """The settings of this home: `given` (flags) > environment `WEND_NAME` > `home/config.toml` > default; a database
+    that was named once is remembered.
     Raises Invalid for an unknown name or a value of the wrong kind."""
     file = home / "config.toml"
     try:
@@ -95,6 +102,8 @@ def load(home: Path, given: Mapping[str, str] | None = None) -> Config:
             raise Invalid(
                 f"{file}: unknown setting {name!r}", f"did you mean {close[0]}?" if close else "see docs/settings.md"
             )
+    if remembered(home).exists():
+        written = {"database": remembered(home).read_text("utf-8").strip(), **written}
     values: dict[str, Any] = {}
     for setting in SETTINGS:
         raw = (

@@ -188,8 +188,14 @@ def settle(ctx: Context, journal: Journal, release: Release) -> None:
     if route is None or not any(number != release.number for number in route.backends):
         close(journal)
         return
+    ctx.leases.planes.take(draining(journal.id))
     name = f"drain-{release.app}"
     threading.Thread(target=drain, args=(ctx, journal, release.number), name=name, daemon=True).start()
+
+
+def draining(id: str) -> str:
+    """The turn of whoever waits for a deploy's last requests."""
+    return f"drain/{id}"
 
 
 def land(ctx: Context, deploy: Deploy) -> None:
@@ -212,6 +218,8 @@ def drain(ctx: Context, journal: Journal, live: int) -> None:
     except WendError as error:
         # The process is stopping or the proxy is away: the next start finds the deploy `live` and closes it.
         log.warning("drain of %s: %s", journal.app, error.message)
+    finally:
+        ctx.leases.planes.leave(draining(journal.id))
 
 
 def close(journal: Journal) -> None:

@@ -233,11 +233,10 @@ def close_cut_off(ctx: Context) -> None:
 
 
 def orphans(ctx: Context) -> list[dict[str, Any]]:
-    """Runs that have begun and not ended, and that nobody here runs."""
+    """Runs that have begun and not ended, and that no control plane runs."""
     with ctx.ledger.query() as db:
         begun = table.running(db)
-    here = {run.id for run in ctx.runs.of()}
-    return [row for row in begun if row["id"] not in here]
+    return [row for row in begun if not ctx.runs.alive(row["id"])]
 
 
 def skip(ctx: Context, app: str, job: str, due_at: int, why: str) -> None:

@@ -91,15 +91,9 @@ def settled(want: Iterable[Replica], have: Iterable[Status]) -> bool:
 
 
 def recover(ctx: Context) -> None:
-    """After a start: finish or undo every deploy that was under way, then look at every app."""
-    with ctx.ledger.query() as db:
-        cut_short = questions.deploys(db, state="running", limit=1000) + questions.deploys(db, state="live", limit=1000)
-    for found in sorted(cut_short, key=lambda one: one.started_at):
-        try:
-            resume(ctx, found)
-        except Exception:
-            # One deploy that cannot be taken up must not keep the platform, and every other app, from starting.
-            log.exception("recovery of deploy %s of %s", found.id, found.app)
+    """After a start, or when the plane that led is gone: finish or undo every deploy that was cut off, then look at
+    every app."""
+    take_up(ctx)
     with ctx.ledger.query() as db:
         apps = questions.apps(db)
     for app in apps:
@@ -109,24 +103,59 @@ def recover(ctx: Context) -> None:
             log.exception("first look at %s", app.name)
 
 
-def resume(ctx: Context, found: Deploy) -> None:
-    """Continue a deploy whose new release was well; undo any other. A canary goes on as it is."""
+def take_up(ctx: Context) -> None:
+    """Finish or undo every open deploy that nobody is at any more. What another plane has under way is left alone."""
     with ctx.ledger.query() as db:
+        names = dict.fromkeys(found.app for found in under_way(db, None))
+    for name in names:
+        with ctx.leases.try_hold(name, "recovery") as lease:
+            if lease is not None:
+                settle(ctx, name)
+
+
+def under_way(db: Connection, name: str | None) -> list[Deploy]:
+    """Deploys of an app, or of all, that are not over; the oldest first."""
+    states = ("running", "live")
+    found = [one for state in states for one in questions.deploys(db, name, state, limit=1000)]
+    return sorted(found, key=lambda one: one.started_at)
+
+
+def settle(ctx: Context, name: str) -> None:
+    """Finish or undo what was cut off of an app's deploys. Whoever does this has the app's turn."""
+    with ctx.ledger.query() as db:
+        open_ones = under_way(db, name)
+    for found in open_ones:
+        try:
+            resume(ctx, found)
+        except Exception:
+            # One deploy that cannot be taken up must not keep the platform, and every other app, from starting.
+            log.exception("recovery of deploy %s of %s", found.id, found.app)
+
+
+def resume(ctx: Context, found: Deploy) -> None:
+    """Continue a deploy whose new release was well; undo any other, and one that a later deploy overtook. A canary goes
+    on as it is, and so does one that somebody sees to its end."""
+    if found.state == "live" and ctx.leases.planes.taken(deploy.draining(found.id)):
+        return
+    with ctx.ledger.query() as db:
+        app = questions.app(db, found.app)
         if any(row.mode == "canary" and row.under_way for row in canaries.of_deploy(db, found.id)):
             return
     journal = Journal(ctx, found.app, found.id, log.info)
     journal.reached = found.step
-    with ctx.leases.hold(found.app, "recovery") as lease:
-        if found.step not in FORWARD or found.release is None:
-            error = Down(f"the platform restarted after the step {found.step!r}", "nothing was changed; push again")
-            deploy.abandon(ctx, journal, error)
-            return
-        with ctx.ledger.query() as db:
-            release = questions.release(db, found.app, found.release)
-        if found.state == "running":
-            ctx.leases.commit(lease)
-            rollout.switch(ctx, journal, release, None)
-        deploy.finish(ctx, journal, release)
+    if found.state == "live" and app.live != found.release:
+        deploy.close(journal)
+        return
+    overtaken = found.state == "running" and (app.live_at or 0) > found.started_at
+    if found.step not in FORWARD or found.release is None or overtaken:
+        error = Down(f"the platform restarted after the step {found.step!r}", "nothing was changed; push again")
+        deploy.abandon(ctx, journal, error)
+        return
+    with ctx.ledger.query() as db:
+        release = questions.release(db, found.app, found.release)
+    if found.state == "running":
+        rollout.switch(ctx, journal, release, None)
+    deploy.finish(ctx, journal, release)
 
 
 # ---------------------------------------------------------------------------------------------- the steady state

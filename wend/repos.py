@@ -81,11 +81,9 @@ class Repos:
         hooks.mkdir(parents=True, exist_ok=True)
         self.root.mkdir(parents=True, exist_ok=True)
         settings = SETTINGS.format(hooks=quoted(str(hooks)), pack=self.pack)
-        (self.git_home / ".gitconfig").write_text(settings, encoding="utf-8")
+        put(self.git_home / ".gitconfig", settings)
         for name in ("pre-receive", "proc-receive"):
-            script = hooks / name
-            script.write_text(f"#!/bin/sh\nexec {shell(sys.executable)} -I -S {shell(hook.__file__)} {name}\n")
-            script.chmod(0o755)
+            put(hooks / name, f"#!/bin/sh\nexec {shell(sys.executable)} -I -S {shell(hook.__file__)} {name}\n", 0o755)
         if not self.empty.exists():
             make(self.empty)
         for repo in self.root.glob("*.git"):
@@ -196,6 +194,14 @@ def make(repo: Path) -> None:
         shutil.rmtree(draft, ignore_errors=True)
         if not repo.is_dir():
             raise
+
+
+def put(file: Path, text: str, mode: int = 0o644) -> None:
+    """Write a file at once: another control plane's git may be reading it."""
+    draft = file.with_name(f"{file.name}.{os.getpid()}")
+    draft.write_text(text, encoding="utf-8")
+    draft.chmod(mode)
+    draft.replace(file)
 
 
 def sweep(repo: Path, older: float = STALE) -> None:

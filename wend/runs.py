@@ -4,10 +4,12 @@ them too."""
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from wend.errors import Down
+from wend.planes import Alone, Planes
 
 
 @dataclass(eq=False)
@@ -26,9 +28,10 @@ class Run:
 
 
 class Runs:
-    """Those of this control plane; what another one started ended with it."""
+    """Those of this control plane; what one that is gone had started ended with it."""
 
-    def __init__(self) -> None:
+    def __init__(self, planes: Planes | None = None) -> None:
+        self.planes = planes or Alone()
         self.changed = threading.Condition()
         self.here: dict[str, Run] = {}
         self.closed = False
@@ -39,8 +42,13 @@ class Runs:
             found = list(self.here.values())
         return [run for run in found if app in (None, run.app) and job in (None, run.job)]
 
+    def alive(self, id: str) -> bool:
+        """Whether it is under way here or at another plane."""
+        return self.planes.taken(f"run/{id}")
+
     def begin(self, run: Run) -> Run:
         """From here on others can see and end it. Raises Down when the platform is stopping."""
+        self.planes.take(f"run/{run.id}")
         with self.changed:
             if self.closed:
                 raise Down("the platform is stopping", "try again when it is up")
@@ -52,7 +60,16 @@ class Runs:
     def over(self, run: Run) -> None:
         with self.changed:
             self.here.pop(run.id, None)
+            self.planes.leave(f"run/{run.id}")
             self.changed.notify_all()
+
+    @contextmanager
+    def ending(self, run: Run) -> Generator[None]:
+        """The time in which its end is recorded; whoever looks for runs that were cut off still finds it alive."""
+        try:
+            yield
+        finally:
+            self.over(run)
 
     def end(self, these: Iterable[Run], why: str, seconds: float) -> bool:
         """Ask these to end and wait at most so long; whether they have."""

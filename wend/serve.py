@@ -18,27 +18,32 @@ import socket
 import sys
 import time
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import uvicorn
 
-from wend import __version__, apps, auth, changes, config, git, previews, reconcile, release, resources
-from wend.config import Config
+from wend import __version__, auth, changes, config, git, previews, reconcile, release, resources
+from wend.config import Config, remembered
 from wend.context import Actor, Context
-from wend.errors import Conflict, Down, NotFound, Refused, WendError
+from wend.errors import Down, NotFound, Refused, WendError
 from wend.events import Fact
+from wend.home import locked, make_home
 from wend.journal import Say
 from wend.leases import Leases
-from wend.ledger.chain import Signer
+from wend.ledger import Ledger
+from wend.ledger.chain import Signer, private_file
 from wend.ledger.sqlite import Sqlite
+from wend.ledger.store import Store, carry
+from wend.planes import Alone, Planes
 from wend.receive import HookServer, Push
 from wend.repos import Repos
 from wend.route import ROUTERS
 from wend.route.meter import Meter
 from wend.run import DRIVERS
+from wend.runs import Runs
 from wend.state import SCHEMA
 from wend.state.reducers import reduce
 from wend.state.tables import META
@@ -46,48 +51,6 @@ from wend.web import app as web_app
 from wend.worker import Worker
 
 log = logging.getLogger("wend")
-FOLDERS = ("run", "repos", "artifacts", "deps", "toolchains", "logs")
-
-
-# ---------------------------------------------------------------------------------------------- the home
-
-
-def make_home(home: Path) -> None:
-    """The home and its folders, ours alone. Raises Down when it cannot be written."""
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-        home.chmod(0o700)
-        for name in FOLDERS:
-            (home / name).mkdir(exist_ok=True)
-        probe = home / "run" / ".probe"
-        probe.write_text("")
-        probe.unlink()
-    except OSError as error:
-        raise Down(
-            f"the home {home} cannot be written: {error.strerror}", "choose another: wend up --home DIR"
-        ) from error
-
-
-@contextmanager
-def locked(home: Path) -> Generator[IO[str]]:
-    """Hold the home for the time of the block. Raises Conflict when another `wend up` has it."""
-    file = (home / "run" / "lock").open("a+")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.seek(0)
-        pid = file.read().strip()
-        file.close()
-        raise Conflict(
-            f"a platform already runs on {home} (process {pid})", "`wend status` shows it; `wend down` stops it"
-        ) from None
-    try:
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        yield file
-    finally:
-        file.close()
 
 
 def listening(address: tuple[str, int], what: str) -> socket.socket:
@@ -124,15 +87,57 @@ def plug(table: Mapping[str, str], name: str, *args: Any) -> Any:
 def wire(settings: Config) -> Context:
     """The parts of this home, put together."""
     home = settings.home
+    ledger, planes = facts(settings)
     return Context(
         config=settings,
-        ledger=Sqlite(home / "wend.db", META, reduce, SCHEMA),
+        ledger=ledger,
         driver=plug(DRIVERS, settings.driver, home),
         router=plug(ROUTERS, settings.router, home, settings.address("edge")),
         repos=Repos(home),
-        leases=Leases(),
+        leases=Leases(planes),
         meter=Meter(),
+        runs=Runs(planes),
     )
+
+
+def facts(settings: Config) -> tuple[Ledger, Planes]:
+    """The ledger, in the database that is set or else in the home, and the control planes that share it."""
+    if not settings.database:
+        return Sqlite(settings.home / "wend.db", META, reduce, SCHEMA), Alone(settings.listen)
+    from wend.ledger.postgres import Postgres  # late: most homes need no PostgreSQL
+    from wend.planes.shared import Shared
+
+    ledger = Postgres(settings.database, META, reduce, SCHEMA)
+    move(settings.home / "wend.db", ledger)
+    return ledger, Shared(ledger.server, settings.listen)
+
+
+def move(file: Path, ledger: Store) -> None:
+    """Take a home's own ledger along into its database, at the first start with one."""
+    if file.exists():
+        before = Sqlite(file, META, reduce, SCHEMA)
+        log.info("%d events of %s are in the database now", carry(before, ledger), file)
+        before.close()
+        for found in file.parent.glob("wend.db*"):
+            with contextlib.suppress(FileNotFoundError):  # another plane may be at it too
+                found.rename(found.with_name(found.name.replace("wend.db", "wend.db.moved")))
+
+
+def database_of(settings: Config) -> str:
+    """The database as it may be shown, HOST:PORT/NAME; empty: the home's own."""
+    if not settings.database:
+        return ""
+    from wend.ledger.postgres import Server  # late, as above
+
+    found = Server.parse(settings.database)
+    return f"{found.address}/{found.options['dbname']}"
+
+
+def remember_database(settings: Config) -> None:
+    """So that `wend down` and the next start find it, however it was named."""
+    file = remembered(settings.home)
+    if settings.database and (not file.exists() or file.read_text("utf-8").strip() != settings.database):
+        private_file(file, f"{settings.database}\n".encode())
 
 
 def git_door(ctx: Context, hooks: HookServer) -> git.GitDoor:
@@ -217,21 +222,20 @@ def serve(home: Path, given: Mapping[str, str]) -> None:
     """Run the platform on this home until a signal ends it. Raises Down, Conflict or Refused before it is up."""
     make_home(home)
     settings = config.load(home, given)
+    os.environ.pop("WEND_DATABASE", None)  # nothing that we start needs its password
     ending = Ending()
-    with locked(home), ending.listening():
+    with locked(home, database_of(settings)) as place, ending.listening():
         portal = listening(settings.address("listen"), "listen")
         ctx = wire(settings)
+        ctx.leases.settle = partial(reconcile.settle, ctx)
+        ctx.repos.socket = place / "hook.sock"
         hooks = HookServer(ctx.repos)
         try:
-            ctx.router.up()
-            hooks.start()
-            auth.admin_token(ctx)
-            resources.Waker().wake(ctx)
-            reconcile.recover(ctx)
-            apps.close_cut_off(ctx)
+            prepare(ctx, hooks)
             worker = Worker(ctx)
             worker.start()
-            run_doors(ctx, hooks, portal, ending)
+            run_doors(ctx, hooks, portal, ending, place)
+            ending.apps = ending.apps and is_last(ctx)
             worker.stop()
             ctx.runs.close(5.0)
             if ending.apps:
@@ -241,11 +245,31 @@ def serve(home: Path, given: Mapping[str, str]) -> None:
             portal.close()
             if ending.apps:
                 stop_everything(ctx)
+            ctx.leases.planes.close()
             ctx.ledger.close()
-            (home / "run" / "serve.json").unlink(missing_ok=True)
+            (place / "serve.json").unlink(missing_ok=True)
 
 
-def run_doors(ctx: Context, hooks: HookServer, portal: socket.socket, ending: Ending) -> None:
+def prepare(ctx: Context, hooks: HookServer) -> None:
+    """What a plane needs before its doors open; of several that start at once, one does so at a time."""
+    with (ctx.config.home / "run" / "planes" / "starting").open("a") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        remember_database(ctx.config)
+        ctx.router.up()
+        hooks.start()
+        auth.admin_token(ctx)
+        Signer(ctx.config.home / "ledger.key")
+
+
+def is_last(ctx: Context) -> bool:
+    """Whether no other plane serves these apps; if one does, they are not ours to stop."""
+    others = [one["plane"] for one in ctx.leases.planes.there() if one["plane"] != ctx.leases.planes.name]
+    if others:
+        log.warning("the apps stay up: they are served by the control plane at %s, too", ", ".join(others))
+    return not others
+
+
+def run_doors(ctx: Context, hooks: HookServer, portal: socket.socket, ending: Ending, place: Path) -> None:
     """Answer requests until a signal comes."""
     signer = Signer(ctx.config.home / "ledger.key")
     app = web_app(ctx, git.routes(git_door(ctx, hooks)), signer)
@@ -258,16 +282,16 @@ def run_doors(ctx: Context, hooks: HookServer, portal: socket.socket, ending: En
         timeout_graceful_shutdown=5,
         h11_max_incomplete_event_size=2**16,
     )
-    announce(ctx)
+    announce(ctx, place)
     ending.serve(Server(options), [portal])
 
 
-def announce(ctx: Context) -> None:
-    """Record the start, and write `run/serve.json` for the command line on this machine."""
+def announce(ctx: Context, place: Path) -> None:
+    """Record the start, and write `serve.json` for the command line on this machine."""
     settings = ctx.config
     about = {"version": __version__, "listen": settings.listen, "edge": settings.edge}
     ctx.ledger.append([Fact("platform_started", "platform", about)])
-    file = settings.home / "run" / "serve.json"
+    file = place / "serve.json"
     draft = file.with_suffix(".new")
     draft.write_text(json.dumps({"pid": os.getpid(), "started": time.time(), **about}))
     draft.rename(file)
@@ -284,9 +308,11 @@ def stop_everything(ctx: Context) -> None:
 
 def halt(home: Path) -> None:
     """Stop the apps and the proxy of a home whose control plane does not run."""
+    settings = config.load(home)
     with locked(home):
-        ctx = wire(config.load(home))
+        ctx = wire(settings)
         stop_everything(ctx)
+        ctx.leases.planes.close()
         ctx.ledger.close()
 
 

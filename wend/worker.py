@@ -1,4 +1,8 @@
-"""The clocks: each looks at one side of the platform again and again, on a thread of its own, until told to stop."""
+"""The clocks: each looks at one side of the platform again and again, on a thread of its own, until told to stop.
+
+Of several control planes on one database, one leads and its clocks run. When it is gone, the next takes over: it
+finishes or undoes what was cut off, and then its clocks run.
+"""
 
 from __future__ import annotations
 
@@ -8,22 +12,26 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from wend import emit, jobs, previews, reconcile, resources, retention, scaling, traffic
+from wend import apps, emit, jobs, previews, reconcile, resources, retention, scaling, traffic
 from wend.context import Context
 from wend.errors import WendError
+from wend.planes import LEADER
 from wend.watch import Watcher
 
 log = logging.getLogger(__name__)
+FOLLOW = 0.5  # seconds between two looks whether anyone leads
 HANDS = 4  # apps mended at the same time; one that takes its whole boot time must not keep the others waiting
 
 
 @dataclass(frozen=True)
 class Clock:
-    """An act and how many seconds lie between two of it. It gets a memory of its own to keep between them."""
+    """An act and how many seconds lie between two of it. It gets a memory of its own to keep between them. `each`:
+    every control plane does it, and not the leading one alone."""
 
     name: str
     every: float
     act: Callable[[Context], object]
+    each: bool = False
 
 
 def clocks(
@@ -33,7 +41,8 @@ def clocks(
     because every push leaves one pack."""
     return (
         Clock("look", 0.25, mend),
-        Clock("traffic", 0.5, traffic.sample),
+        Clock("traffic", 0.5, traffic.sample, each=True),
+        Clock("cut off", 1.0, cut_off),
         Clock("judge", 0.25, judge),
         Clock("scaling", 2.0, scaling.Tender().tend),
         Clock("jobs", 1.0, jobs.Roster().tick),
@@ -44,6 +53,20 @@ def clocks(
         Clock("emit", 1.0, tell),
         Clock("pack", 86_400.0, retention.pack),
     )
+
+
+def take_over(ctx: Context) -> None:
+    """What comes before the first look of any clock: put right what the platform before us left."""
+    resources.Waker().wake(ctx)
+    reconcile.recover(ctx)
+    apps.close_cut_off(ctx)
+
+
+def cut_off(ctx: Context) -> None:
+    """A plane that does not lead may die at a deploy, too."""
+    if ctx.leases.planes.shared:
+        reconcile.take_up(ctx)
+        apps.close_cut_off(ctx)
 
 
 @dataclass
@@ -68,11 +91,14 @@ class Mender:
 
 
 class Worker:
-    """One thread per clock; `stop` returns when they have ended."""
+    """One thread per clock; `stop` returns when they have ended. Made once the doors may open: when this plane leads,
+    it has taken over by then."""
 
     def __init__(self, ctx: Context) -> None:
         self.ctx = ctx
         self.ended = threading.Event()
+        self.leading = False
+        self.lead()
         self.mender = Mender()
         self.watcher = Watcher()
         self.emitter = emit.Emitter()
@@ -82,6 +108,8 @@ class Worker:
         ]
 
     def start(self) -> None:
+        if self.ctx.leases.planes.shared:
+            self.threads.append(threading.Thread(target=self.follow, name="follow", daemon=True))
         for thread in self.threads:
             thread.start()
 
@@ -92,8 +120,27 @@ class Worker:
         for hands in (self.mender.hands, self.watcher.hands, self.emitter.hands):
             hands.shutdown(wait=False, cancel_futures=True)
 
+    def lead(self) -> None:
+        """Take over if nobody leads."""
+        planes = self.ctx.leases.planes
+        if not planes.take(LEADER):
+            self.leading = False
+        elif not self.leading:
+            log.info("this control plane leads")
+            take_over(self.ctx)
+            self.leading = True
+
+    def follow(self) -> None:
+        while not self.ended.wait(FOLLOW):
+            try:
+                self.lead()
+            except WendError as error:
+                log.error("leading: %s (%s)", error.message, error.hint)
+
     def loop(self, clock: Clock) -> None:
         while not self.ended.wait(clock.every):
+            if not clock.each and not (self.leading and self.ctx.leases.planes.leads()):
+                continue
             try:
                 clock.act(self.ctx)
             except WendError as error:

@@ -14,10 +14,11 @@ from typing import IO, Any
 
 import click
 
-from wend import errors
+from wend import config, errors
 from wend.cli import repo, show, site, traffic
 from wend.cli.client import app_path, client
 from wend.cli.options import app_argument, home_option, json_option
+from wend.config import remembered
 from wend.errors import Conflict, Down, Refused
 
 READY = 120.0  # seconds a start may take: the first one of a home fetches nothing, but adopts and recovers
@@ -32,25 +33,30 @@ STOPPED = 90.0  # seconds a stop may take: apps get their grace, requests in fli
 @home_option
 @click.option("--listen", metavar="HOST:PORT", help="Where portal, API and git answer (127.0.0.1:7000).")
 @click.option("--edge", metavar="HOST:PORT", help="Where the apps answer (127.0.0.1:7080).")
+@click.option("--database", metavar="URL", help="The PostgreSQL database of the ledger (wend.db in the home).")
 @click.option("--detach", is_flag=True, help="Return once it is up; the log goes to HOME/logs/wend.log.")
-def up(home: Path, listen: str | None, edge: str | None, detach: bool) -> None:
+def up(home: Path, listen: str | None, edge: str | None, database: str | None, detach: bool) -> None:
     """Start the platform here.
 
     Ctrl-C stops it with all apps; a SIGTERM leaves the apps serving.
 
     Example: wend up --detach
     """
-    check_free(home)
+    if not config.load(home, {"database": database or ""}).database:
+        check_free(home)
     words = ["--home", str(home), *(("--listen", listen) if listen else ()), *(("--edge", edge) if edge else ())]
     with log_of(home, detach) as log:
         start = log.tell() if log else 0
         command = server(*words)
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=detach)
+        env = os.environ | ({"WEND_DATABASE": database} if database else {})  # other users can read a process's words
+        child = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=detach, env=env
+        )
     if not detach:
         raise SystemExit(attend(child, home))
     if not became_ready(child, home):
         raise died(child, home / "logs" / "wend.log", start)
-    tell_addresses(home)
+    tell_addresses(home, child.pid)
 
 
 def server(*words: str) -> list[str]:
@@ -96,7 +102,7 @@ def became_ready(child: subprocess.Popen[bytes], home: Path) -> bool:
     """Whether this process, and no other, came to serve the home before it died or the deadline passed."""
 
     def ready() -> bool:
-        return (site.served(home) or {}).get("pid") == child.pid
+        return site.served(home, child.pid) is not None
 
     until(lambda: ready() or child.poll() is not None, READY)
     return child.poll() is None and ready()
@@ -107,7 +113,7 @@ def attend(child: subprocess.Popen[bytes], home: Path) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to both
     signal.signal(signal.SIGTERM, lambda _number, _frame: child.terminate())
     if became_ready(child, home):
-        tell_addresses(home)
+        tell_addresses(home, child.pid)
         show.note("Ctrl-C stops it and the apps")
     return child.wait()
 
@@ -129,9 +135,9 @@ def died(child: subprocess.Popen[bytes], log: Path, start: int) -> errors.WendEr
     return Down(f"the platform ended with code {child.returncode} before it was up", f"look into {log}")
 
 
-def tell_addresses(home: Path) -> None:
+def tell_addresses(home: Path, pid: int) -> None:
     """The three addresses of a platform that runs here."""
-    said = site.served(home) or {}
+    said = site.served(home, pid) or {}
     url = site.reachable(str(said.get("listen", "127.0.0.1:7000")))
     port = str(said.get("edge", "")).rpartition(":")[2]
     show.facts([
@@ -156,13 +162,15 @@ def down(home: Path, keep_apps: bool, dry_run: bool) -> None:
 
     Example: wend down --keep-apps
     """
-    pid = site.running(home)
-    what = "the control plane" if keep_apps else "apps, proxy and control plane"
+    pids = site.planes(home)
+    what = ("the control plane" if keep_apps else "apps, proxy and control plane") + ("s" if len(pids) > 1 else "")
     if dry_run:
-        show.say(f"would stop {what} of {home}" + ("" if pid else ", whose control plane does not run"))
+        show.say(f"would stop {what} of {home}" + ("" if pids else ", whose control plane does not run"))
         return
-    if pid:
-        stop(pid, home, keep_apps)
+    for pid in pids[:0:-1]:
+        stop(pid, home, keep_apps=True)
+    if pids:
+        stop(pids[0], home, keep_apps)
     elif keep_apps:
         raise Down(f"no platform runs on {home}", "`wend down` also stops apps and a proxy that were left serving")
     else:
@@ -176,14 +184,14 @@ def stop(pid: int, home: Path, keep_apps: bool) -> None:
         os.kill(pid, signal.SIGTERM if keep_apps else signal.SIGINT)
     except PermissionError as error:
         raise Refused(f"process {pid} belongs to someone else", "ask them, or use their account") from error
-    if not until(lambda: site.running(home) != pid, STOPPED):
+    if not until(lambda: pid not in site.planes(home), STOPPED):
         hint = f"look into {home / 'logs' / 'wend.log'}"
         raise Down(f"the platform still runs after {STOPPED:g} s (process {pid})", hint)
 
 
 def halt(home: Path) -> None:
     """Stop what a dead control plane left serving. Raises Down when there is no home."""
-    if not (home / "wend.db").exists():
+    if not (home / "wend.db").exists() and not remembered(home).exists():
         raise Down(f"no platform runs on {home}, and none ever did", "`wend up` starts one")
     words = [sys.executable, "-P", "-m", "wend.serve", "--halt", "--home", str(home)]
     done = subprocess.run(words, stdin=subprocess.DEVNULL, check=False)
@@ -220,6 +228,7 @@ def about_platform(said: dict[str, Any]) -> None:
         ("git", said.get("git")),
         ("edge", said.get("edge")),
         ("proxy", "up" if said.get("proxy") else "down"),
+        ("planes", ", ".join(one["plane"] + " (leads)" * one["leads"] for one in said.get("planes", ())) or None),
         ("apps", f"{said.get('apps', 0)}" + (f", {deploying} deploying" if deploying else "")),
         ("home", said.get("home")),
     ])  # fmt: skip

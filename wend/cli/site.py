@@ -6,7 +6,6 @@ remote, when we hold a token for it; the last `wend login`; the default home on 
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
@@ -17,6 +16,7 @@ from urllib.parse import urlsplit
 
 from wend.config import default_home
 from wend.errors import Down, Invalid, Refused
+from wend.home import holder, places
 
 SCHEMES = {"http": 80, "https": 443}
 
@@ -97,28 +97,28 @@ def write_private(file: Path, body: str) -> Path:
 # ---------------------------------------------------------------------------------------------- homes
 
 
-def served(home: Path) -> dict[str, Any] | None:
-    """What the platform that runs on this home says of itself: pid, started, listen, edge, version. None: none runs."""
-    if not running(home):
-        return None
-    try:
-        said: dict[str, Any] = json.loads((home / "run" / "serve.json").read_text("utf-8"))
-        return said if "listen" in said else None
-    except (OSError, ValueError):
-        return None
+def served(home: Path, pid: int | None = None) -> dict[str, Any] | None:
+    """What the platform that runs on this home says of itself: pid, started, listen, edge, version. None: none runs.
+    With several control planes, the first one's, or that of process `pid`."""
+    for place in places(home):
+        found = holder(place)
+        try:
+            said: dict[str, Any] = json.loads((place / "serve.json").read_text("utf-8"))
+        except (OSError, ValueError):
+            continue
+        if "listen" in said and found and pid in (None, found.pid):
+            return said
+    return None
 
 
 def running(home: Path) -> int | None:
-    """The process that holds this home, or None. Its lock says so: a file with a number in it outlives a crash."""
-    try:
-        with (home / "run" / "lock").open() as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return int(file.read().strip() or 0) or None
-    except (OSError, ValueError):
-        pass
-    return None
+    """The process that holds this home, or None."""
+    return next(iter(planes(home)), None)
+
+
+def planes(home: Path) -> list[int]:
+    """The processes that hold this home: none, one, or several that share a database."""
+    return [found.pid for place in places(home) if (found := holder(place))]
 
 
 def local(home: Path) -> Site:

@@ -2,17 +2,19 @@
 
 `home/run/envoy/` holds everything: `cds.json` (which releases there are) and `rds.json` (which host goes where) are
 both the wanted state and what Envoy reads, always whole: they are replaced by rename. Envoy serves on without us.
+Several control planes may share the folder: each change reads, decides and writes under one lock.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import re
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from pathlib import Path
 
 from wend.errors import Down
@@ -32,17 +34,25 @@ class Envoy:
         self.listen = listen
         self.hops = hops
         self.workers = workers
-        self.change = threading.RLock()
+        self.change = threading.Lock()
         self.counting = threading.Lock()
         self.tally = counters.Tally()
         self.dropped: dict[str, float] = {}
         self.parsed: dict[str, tuple[tuple[int, int, int], xds.Json]] = {}
 
+    @contextlib.contextmanager
+    def changing(self) -> Generator[None]:
+        """One at a time, of all threads and all control planes on this home."""
+        with self.change:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with (self.folder / "lock").open("a") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                yield
+
     # ------------------------------------------------------------------------------------------ the process
 
     def up(self) -> None:
-        with self.change:
-            self.folder.mkdir(parents=True, exist_ok=True)
+        with self.changing():
             same = self.make_files()
             running = daemon.recorded(self.folder)
             if running and running.alive() and not (same and self.answers()):
@@ -53,7 +63,7 @@ class Envoy:
             self.settle()
 
     def down(self) -> None:
-        with self.change:
+        with self.changing():
             if running := daemon.recorded(self.folder):
                 daemon.stop(running)
             (self.folder / "pid").unlink(missing_ok=True)
@@ -109,13 +119,14 @@ class Envoy:
     # ------------------------------------------------------------------------------------------ the routes
 
     def set(self, app: str, route: Route) -> None:
-        with self.change:
+        with self.changing():
             hosts, known = self.read()
             route = xds.checked(app, route, hosts)
             before = xds.named_clusters(hosts)
             hosts[app] = xds.virtual_host(app, route)
             named = xds.named_clusters(hosts)
             self.drop(before - named, named)
+            self.drop([name for name in known if name not in named and name not in self.dropped], ())
             new = {xds.cluster_name(app, r): xds.cluster(app, r, b) for r, b in route.backends.items()}
             changed = any(known.get(name) != resource for name, resource in new.items())
             if changed:
@@ -127,12 +138,12 @@ class Envoy:
                 self.remember(app)
 
     def get(self, app: str) -> Route | None:
-        with self.change:
+        with self.changing():
             hosts, known = self.read()
         return xds.read_route(hosts[app], known) if app in hosts else None
 
     def remove(self, app: str) -> None:
-        with self.change:
+        with self.changing():
             hosts, _ = self.read()
             if app not in hosts:
                 return
@@ -142,7 +153,8 @@ class Envoy:
             self.publish("rds", [xds.route_configuration(hosts.values(), self.hops)])
 
     def drop(self, gone: Iterable[str], named: Iterable[str]) -> None:
-        """Note what left the routes: it leaves Envoy with a later change, when no request can still be on its way."""
+        """Note what left the routes, here or by another control plane: it leaves Envoy with a later change, when no
+        request can still be on its way."""
         self.dropped.update(dict.fromkeys(gone, time.monotonic()))
         for name in named:
             self.dropped.pop(name, None)

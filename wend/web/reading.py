@@ -74,12 +74,15 @@ def guide(path: Any) -> str:
 
 
 def status(ctx: Context, base: str, key: str) -> Found:
-    """The platform at a glance. `proxy`: whether it runs."""
+    """The platform at a glance. `proxy`: whether it runs; `planes`: the control planes, when several may share the
+    database."""
     with ctx.ledger.query() as db:
         count, running = len(questions.apps(db)), len(questions.deploys(db, state="running", limit=1000))
     where = {"home": str(ctx.config.home), "portal": base, "git": f"{base}/git/", "edge": ctx.config.url("APP")}
     proxy = ctx.router.alive()
-    return {"version": __version__, **where, "proxy": proxy, "apps": count, "deploying": running, "key": key}
+    found = {"version": __version__, **where, "proxy": proxy, "apps": count, "deploying": running, "key": key}
+    planes = ctx.leases.planes
+    return found | ({"planes": planes.there()} if planes.shared else {})
 
 
 def git_url(base: str, name: str) -> str:
