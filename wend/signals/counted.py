@@ -12,11 +12,11 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from wend.signals import Point, Scope, Value, Window
-from wend.state.delivery import DAY, DEPLOYMENTS
+from wend.state.catalogue import SERVICES
+from wend.state.delivery import DAY
 from wend.state.derived import rollups
 from wend.state.derived.carried import COUNTS
 from wend.state.derived.rollups import ARRIVALS, DAYS, DURATIONS, LOWS, MEASURES
-from wend.state.services import SERVICES
 from wend.stats import Interval, more_for_quantile, more_for_share, ranks, wilson
 
 COLUMNS = ("deployments", "rollbacks", "rework", "failed", "assumed", "pushes", "push_only")
@@ -226,9 +226,10 @@ def value_of(db: Connection, measure: str, scope: Scope, window: Window, bucket:
     return int(db.execute(sa.text(words), given).scalar_one())
 
 
-def newest(db: Connection) -> int | None:
-    """When the newest deployment that was heard of ended."""
-    return db.execute(sa.select(sa.func.max(DEPLOYMENTS.c.finished_at))).scalar()
+def newest(db: Connection, now: int = 2**62) -> int | None:
+    """When the newest deployment to production ended that was heard of; not what somebody's clock puts after now."""
+    words = f"SELECT MAX(finished_at) FROM deployments d WHERE {COUNTS} AND finished_at <= :now"
+    return db.execute(sa.text(words), {"now": now}).scalar()
 
 
 def alive(db: Connection, scope: Scope, window: Window) -> Window | None:

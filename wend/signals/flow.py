@@ -24,7 +24,7 @@ def time_to_deploy(db: Connection, scope: Scope, window: Window) -> Signal:
     found = histogram(db, "took", scope, window)
     half, nine = quantiles(db, "took", scope, window, found, (0.5, 0.9))
     about = DEFINITIONS["time_to_deploy"]
-    return Signal(about, scope, window, half, {"p90": nine}, points(window, weekly(found, 0.5)), newest(db))
+    return Signal(about, scope, window, half, {"p90": nine}, points(window, weekly(found, 0.5)), newest(db, window.now))
 
 
 def push_only_rate(db: Connection, scope: Scope, window: Window) -> Signal:
@@ -32,9 +32,10 @@ def push_only_rate(db: Connection, scope: Scope, window: Window) -> Signal:
     about, found = DEFINITIONS["push_only_rate"], days(db, scope, window)
     n = total(found, "pushes")
     if not n:
-        return Signal(about, scope, window, NOTHING, fresh=newest(db))
+        return Signal(about, scope, window, NOTHING, fresh=newest(db, window.now))
     weeks = {week: wilson(total(some, "push_only"), total(some, "pushes")) for week, some in by_week(found).items()}
-    return Signal(about, scope, window, share(total(found, "push_only"), n), {}, points(window, weeks), newest(db))
+    value, fresh = share(total(found, "push_only"), n), newest(db, window.now)
+    return Signal(about, scope, window, value, {}, points(window, weeks), fresh)
 
 
 # ---------------------------------------------------------------------------------------------- Fridays
@@ -45,13 +46,13 @@ def friday_confidence(db: Connection, scope: Scope, window: Window) -> Signal:
     about, found = DEFINITIONS["friday_confidence"], days(db, scope, window)
     n = total(found, "deployments")
     if not n:
-        return Signal(about, scope, window, NOTHING, fresh=newest(db))
+        return Signal(about, scope, window, NOTHING, fresh=newest(db, window.now))
     settled = [day for day in found if day["day"] <= window.settled]
     every, (made, failed) = on_fridays(db, scope, window, window.last), on_fridays(db, scope, window, window.settled)
     others, wrong = total(settled, "deployments") - made, total(settled, "failed") - failed
     parts = {"fail_rate_friday": share(failed, made), "fail_rate_other_days": share(wrong, others)}
     notes = compared(newcombe(failed, made, wrong, others))
-    return Signal(about, scope, window, share(every[0], n), parts, fresh=newest(db), notes=notes)
+    return Signal(about, scope, window, share(every[0], n), parts, fresh=newest(db, window.now), notes=notes)
 
 
 def compared(found: Interval | None) -> tuple[str, ...]:

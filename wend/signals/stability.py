@@ -22,12 +22,13 @@ def change_fail_rate(db: Connection, scope: Scope, window: Window) -> Signal:
     pending = total(every, "deployments") - n
     notes = (PENDING.format(pending),) if pending else ()
     if not n:
-        return Signal(about, scope, window, replace(NOTHING, pending=pending), fresh=newest(db), notes=notes)
+        none = replace(NOTHING, pending=pending)
+        return Signal(about, scope, window, none, fresh=newest(db, window.now), notes=notes)
     guessed = assumed / (failed + assumed) if failed + assumed else None
     value = share(failed, n, assumed=guessed, pending=pending)
     weeks = {week: wilson(total(some, "failed"), total(some, "deployments")) for week, some in by_week(found).items()}
     parts = {"with_assumed": share(failed + assumed, n)}
-    return Signal(about, scope, window, value, parts, points(window, weeks), newest(db), notes)
+    return Signal(about, scope, window, value, parts, points(window, weeks), newest(db, window.now), notes)
 
 
 def deployment_rework_rate(db: Connection, scope: Scope, window: Window) -> Signal:
@@ -35,6 +36,7 @@ def deployment_rework_rate(db: Connection, scope: Scope, window: Window) -> Sign
     about, found = DEFINITIONS["deployment_rework_rate"], days(db, scope, window)
     n = total(found, "deployments")
     if not n:
-        return Signal(about, scope, window, NOTHING, fresh=newest(db))
+        return Signal(about, scope, window, NOTHING, fresh=newest(db, window.now))
     weeks = {week: wilson(total(some, "rework"), total(some, "deployments")) for week, some in by_week(found).items()}
-    return Signal(about, scope, window, share(total(found, "rework"), n), {}, points(window, weeks), newest(db))
+    value, fresh = share(total(found, "rework"), n), newest(db, window.now)
+    return Signal(about, scope, window, value, {}, points(window, weeks), fresh)

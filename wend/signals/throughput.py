@@ -43,7 +43,7 @@ def deployment_frequency(db: Connection, scope: Scope, window: Window) -> Signal
     about, found, here = DEFINITIONS["deployment_frequency"], days(db, scope, window), alive(db, scope, window)
     n = total(found, "deployments")
     if here is None:
-        return Signal(about, scope, window, NOTHING, fresh=newest(db))
+        return Signal(about, scope, window, NOTHING, fresh=newest(db, window.now))
     weeks = by_week(found)
     whole = [week for week in mondays(window) if week >= here.first and week + 6 <= here.last]
     active = [sum(1 for day in weeks.get(week, ()) if day["deployments"]) for week in whole]
@@ -56,7 +56,7 @@ def deployment_frequency(db: Connection, scope: Scope, window: Window) -> Signal
         week: rates.rate(total(weeks.get(week, ()), "deployments"), days_of(week, here)) for week in mondays(here)
     }
     value = shown(rates.rate(n, here.days), rates.more_for_rate(n))
-    return Signal(about, scope, window, value, parts, points(window, series), newest(db))
+    return Signal(about, scope, window, value, parts, points(window, series), newest(db, window.now))
 
 
 def days_of(week: int, here: Window) -> int:
@@ -80,7 +80,7 @@ def change_lead_time(db: Connection, scope: Scope, window: Window) -> Signal:
     if joined:
         parts["merge_to_deploy"] = quantiles(db, "joined", scope, window, joined, (0.5,))[0]
     notes = (CLOCKS.format(wrong),) if wrong else ()
-    return Signal(about, scope, window, value, parts, points(window, weekly(found, 0.5)), newest(db), notes)
+    return Signal(about, scope, window, value, parts, points(window, weekly(found, 0.5)), newest(db, window.now), notes)
 
 
 def skewed(db: Connection, scope: Scope, window: Window) -> int:
@@ -113,7 +113,7 @@ def failed_deployment_recovery_time(db: Connection, scope: Scope, window: Window
     """Kaplan-Meier over the deployments of the window that failed by evidence; those not recovered yet are censored."""
     about, found = DEFINITIONS["failed_deployment_recovery_time"], failures(db, scope, window)
     if not found:
-        return Signal(about, scope, window, NOTHING, fresh=newest(db))
+        return Signal(about, scope, window, NOTHING, fresh=newest(db, window.now))
     good = [row for row in found if row[2] is None or row[2] >= row[0]]
     curve = survival.curve(lasting(row[0], row[2], window.now) for row in good)
     noticed = [(max(0, row[1] - row[0]) / 1e6, 1, 0) for row in good if row[1] is not None]
@@ -123,7 +123,7 @@ def failed_deployment_recovery_time(db: Connection, scope: Scope, window: Window
     wrong = len(found) - len(good)
     value = Value(value.value, value.low, value.high, value.n, value.says, value.censored, skewed=wrong)
     notes = (f"Only {len(good)} failed: read them one by one.",) if len(good) < FEW else ()
-    return Signal(about, scope, window, value, parts, fresh=newest(db), notes=notes)
+    return Signal(about, scope, window, value, parts, fresh=newest(db, window.now), notes=notes)
 
 
 def lasting(begun: int, ended: int | None, now: int) -> tuple[float, int, int]:
