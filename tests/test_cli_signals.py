@@ -82,6 +82,7 @@ def test_one_in_full(wend: Run, api: FakeApi) -> None:
         "formula\tFailed / all." in said and "note\t35 are too young." in said and "assumed\t18% of the links" in said
     )
     assert "With the assumed ones\t10 %\t8–12 %\t414" in said and "12\t2023-11-14T22:13:20Z\t" in said
+    assert said.endswith("rollback\tci:10\tci:9\n"), "the incident or the repair, and the deployment: to confirm"
     assert not any(letter in said for letter in "\x1b\x07\u202e")
 
 

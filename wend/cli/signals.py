@@ -24,7 +24,7 @@ SHORT = {
     "failed_deployment_recovery_time": "Recovery time",
     "deployment_rework_rate": "Rework rate",
 }
-HEADED = {"rank": "EVIDENCE", "failed": "FAILED BY", "lead": "TOOK"}
+HEADED = {"rank": "EVIDENCE", "failed": "FAILED BY", "lead": "TOOK", "by": "KNOWN BY", "id": "WHICH"}
 TOLD = ("service", "failed", "rank", "purpose", "reason", "kind", "lead")  # columns of the rows behind a signal
 HEADS = ("SIGNAL", "VALUE", "INTERVAL", "N", "WEEKS", "SAYS")
 EPOCH = date(1970, 1, 1)
@@ -204,13 +204,14 @@ def behind(rows: list[dict[str, Any]]) -> None:
     if not rows:
         show.note("nothing was counted in this window")
         return
-    kept = [
-        name for name in ("service", "failed", "rank", "by", "purpose", "reason", "kind", "lead") if name in rows[0]
-    ]
-    heads = ("EVENT", "WHEN", *(HEADED.get(name, name.upper()) for name in kept), "WHICH")
+    kept = [name for name in TOLD if name in rows[0]]
+    # What is known by something needs the name of that; on a terminal there is room for one name.
+    last = [name for name in ("by", "id") if name in rows[0]][: 1 if show.terminal() else 2]
+    heads = ("EVENT", "WHEN", *(HEADED.get(name, name.upper()) for name in (*kept, *last)))
     show.say()
-    cells = [(one["seq"], show.when(one["at"]), *(cell(one, name) for name in kept), one["id"]) for one in rows]
-    show.table(heads, cells, cut=True)
+    show.table(
+        heads, [(one["seq"], show.when(one["at"]), *(cell(one, name) for name in (*kept, *last))) for one in rows]
+    )
     told = next((one["seq"] for one in rows if one["seq"]), None)
     if told:
         show.note(f"next: `wend ledger events --after {told - 1} -n 1 --json` shows the first of these events")
