@@ -16,10 +16,10 @@ from wend import survival
 from wend.signals import NOTHING, Scope, Signal, Value, Window
 from wend.signals.counted import cannot_tell, mondays, newest, points, share
 from wend.signals.definitions import DEFINITIONS
+from wend.state.catalogue import SERVICES
 from wend.state.delivery import DAY, DEPLOYMENTS
 from wend.state.derived.carried import COUNTS
 from wend.state.own import HANDS
-from wend.state.services import SERVICES
 from wend.state.tables import APPS, RELEASES
 from wend.stats import Interval, more_for_quantile, ranks, wilson
 

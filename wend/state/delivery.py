@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from wend.events import Event
+from wend.state.catalogue import add_services
 from wend.state.dirty import mark
-from wend.state.services import add_services
 from wend.state.tables import add_once, flag, merge_rows, number, some_of, table, text
 
 DAY = 86_400_000_000  # microseconds

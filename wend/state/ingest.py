@@ -12,10 +12,10 @@ from sqlalchemy import Connection
 
 from wend.events import Event
 from wend.ledger.rows import LEDGER, TEXTS
+from wend.state.catalogue import SERVICES
 from wend.state.delivery import CHANGES, DEPLOYED, DEPLOYMENTS, PARENTS
 from wend.state.derived.carried import CARRIED
 from wend.state.dirty import mark
-from wend.state.services import SERVICES
 from wend.state.tables import flag, merge_rows, number, table, text
 
 OVERLAP = 24 * 3600 * 1_000_000  # microseconds that a secret holds after it was renewed

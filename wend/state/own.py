@@ -9,9 +9,9 @@ from sqlalchemy import Connection
 
 from wend.events import Event
 from wend.state.canaries import CANARIES
+from wend.state.catalogue import SERVICES, add_services
 from wend.state.delivery import DEPLOYMENTS, put_deployments
 from wend.state.dirty import mark
-from wend.state.services import SERVICES, add_services
 from wend.state.tables import APPS, DEPLOYS, number, table, text
 
 HANDS = table(

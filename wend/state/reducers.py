@@ -14,6 +14,7 @@ from wend.events import Event
 from wend.state import (
     access,
     canaries,
+    catalogue,
     delivery,
     figures,
     ingest,
@@ -23,7 +24,6 @@ from wend.state import (
     people,
     resources,
     scaling,
-    services,
 )
 from wend.state import derived as derived  # its tables are made with the others
 from wend.state.tables import APPS, CONFIG, DEPLOYS, EXITS, META, RELEASES, RUNS, SEALED, SECRETS, STEPS, TOKENS
@@ -231,7 +231,7 @@ APPLIED = (
     *delivery.REDUCERS,
     *people.REDUCERS,
     *newcomers.REDUCERS,
-    *services.REDUCERS,
+    *catalogue.REDUCERS,
     *figures.REDUCERS,
     *ingest.REDUCERS,
     *own.REDUCERS,

@@ -25,8 +25,8 @@ from wend.ledger.rows import LEDGER
 from wend.signals import Definition, Scope, Signal, Value, Window, look, quick_check
 from wend.signals.evidence import evidence
 from wend.state import figures
+from wend.state.catalogue import SERVICES
 from wend.state.people import PEOPLE
-from wend.state.services import SERVICES
 from wend.web import wording
 
 WEEKS = (4, 13, 26, 52, 104)  # that the pages offer

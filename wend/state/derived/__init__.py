@@ -9,12 +9,12 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from wend.state.catalogue import SERVICES
 from wend.state.delivery import DEPLOYMENTS
 from wend.state.derived.blames import blame
 from wend.state.derived.carried import carry
 from wend.state.derived.rollups import roll_up, week
 from wend.state.dirty import DIRTY, LATE
-from wend.state.services import SERVICES
 
 OWNED_ANEW = "coalesce(s.team, '') <> coalesce(s.was_team, '')"
 ELSEWHERE = "coalesce(s.repo, '') <> coalesce(s.was_repo, '')"
