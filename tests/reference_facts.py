@@ -157,9 +157,15 @@ def incident_of(id: str, told: list[Row]) -> Row:
         "opened_at": min((time for time in begun if time is not None), default=None),
         "resolved_at": max((time for time in ended if time is not None), default=None),
         "reopened_at": max(again, default=None),
-        "retracted": any(one["state"] == "retracted" for one in told),
+        "retracted": latest(told, "retracted") > -1
+        and latest(told, "retracted") >= latest(told, "open", "resolved", "reopened"),
         "cause": causes[-1] if causes else None,
     }
+
+
+def latest(told: list[Row], *states: str) -> int:
+    """When it was last in one of these states; before all time, if never."""
+    return max((one["at"] for one in told if one["state"] in states), default=-1)
 
 
 def either(one: Any, other: Any) -> Any:

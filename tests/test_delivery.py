@@ -126,6 +126,10 @@ def test_an_incident_that_is_retracted_counts_for_nothing(book: Book) -> None:
     assert failed(book) == (1, 2)
     book.tell(broke("i", 50, state="retracted"))
     assert failed(book) == (0, 2)
+    book.tell(broke("i", 45, cause={"deployment": "shop1"}))
+    assert failed(book) == (0, 2), "what was so before it was retracted changes nothing"
+    book.tell(broke("i", 60, opened_at=at(40), cause={"deployment": "shop1"}))
+    assert failed(book) == (1, 2), "it is one after all"
 
 
 def test_an_incident_of_a_deployment_that_is_heard_of_later(book: Book) -> None:

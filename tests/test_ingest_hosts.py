@@ -204,6 +204,11 @@ def test_an_incident_is_closed_opened_again_and_taken_back() -> None:
     assert (
         data(github("issues", lost))["state"] == data(github("issues", github_issue("deleted")))["state"] == "retracted"
     )
+    more = {**github_issue("labeled", updated_at="2026-02-21T09:00:00Z"), "label": {"name": "incident"}}
+    again = data(github("issues", more))
+    assert (again["state"], again["at"], again["opened_at"]) == (
+        "open", at("2026-02-21T09:00:00Z"), at("2026-02-20T12:30:00Z")
+    ), "it counts again from now on, and began when it began"  # fmt: skip
     assert github("issues", {**github_issue("unlabeled"), "label": {"name": "ui"}, "issue": {"labels": []}}).facts == []
 
 

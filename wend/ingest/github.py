@@ -218,12 +218,15 @@ def issue(telling: Telling, body: Doc) -> None:
     """An issue labelled `incident`. Editing one says the same again, so nothing is counted twice."""
     issue, action = body["issue"], body.text("action")
     labels = [label.text("name") for label in issue.list("labels")]
-    lost = action == "unlabeled" and parse.labelled([body.inner("label").maybe("name") or ""], "incident")
+    named = parse.labelled([body.inner("label").maybe("name") or ""], "incident")
+    lost = action == "unlabeled" and named
     if not lost and not parse.labelled(labels, "incident"):
         return
     began, changed = issue.time("created_at"), issue.time("updated_at")
     closed = issue.maybe_time("closed_at")
     state, at = ("resolved", closed) if closed is not None else ("open", began)
+    if action == "labeled" and named and state == "open":
+        at = changed  # it may have been taken back before
     if action == "reopened":
         state, at = "reopened", changed
     if lost or action in ("deleted", "transferred"):

@@ -82,6 +82,8 @@ INCIDENTS = table(
     number("opened_at", null=True),
     number("resolved_at", null=True),
     number("reopened_at", null=True),
+    number("retracted_at", null=True),
+    number("said_at", null=True),
     flag("retracted"),
     text("environment", null=True),
     text("severity", null=True),
@@ -98,6 +100,7 @@ INCIDENTS = table(
     sa.Index("incidents_attributed", "attributed"),
 )
 TEXTS = sa.table("texts", sa.column("hash"), sa.column("body"))
+STAMPS = ("opened_at", "resolved_at", "reopened_at", "retracted_at", "said_at")
 AT_ONCE = 500  # keys in one question
 OUTCOMES = ("running", "cancelled", "failure", "success")  # of two parts the later one here holds
 PURPOSES = ("planned", "hotfix", "rollback")
@@ -240,15 +243,18 @@ def newer(at: int, than: int | None) -> bool:
 
 
 def stamps(row: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
-    """When it began, was resolved and was opened again: the first beginning, the last of the others."""
-    found = {key: row.get(key) for key in ("opened_at", "resolved_at", "reopened_at")}
+    """When it began, was resolved and was opened again: the first beginning, the last of the others. It is retracted
+    unless something was said of it that is true since later than that."""
+    found = {key: row.get(key) for key in STAMPS}
     begun, ended = data.get("opened_at"), data.get("resolved_at")
     begun = data["at"] if begun is None and data["state"] == "open" else begun
     ended = data["at"] if ended is None and data["state"] == "resolved" else ended
     found["opened_at"] = least(found["opened_at"], begun)
     for key, time in (("resolved_at", ended), ("reopened_at", data["at"] if data["state"] == "reopened" else None)):
         found[key] = max((one for one in (found[key], time) if one is not None), default=None)
-    return found | {"retracted": int(data["state"] == "retracted" or bool(row.get("retracted")))}
+    said = "retracted_at" if data["state"] == "retracted" else "said_at"
+    found[said] = max(data["at"], found[said] or 0)
+    return found | {"retracted": int((found["retracted_at"] or -1) >= (found["said_at"] or 0))}
 
 
 def incident_attributed(db: Connection, event: Event) -> None:

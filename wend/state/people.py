@@ -25,6 +25,8 @@ TICKETS = table(
     number("day", null=True),
     number("resolved_at", null=True),
     number("reopened_at", null=True),
+    number("retracted_at", null=True),
+    number("said_at", null=True),
     flag("retracted"),
     text("reason", null=True),
     text("team", null=True),

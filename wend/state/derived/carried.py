@@ -53,7 +53,8 @@ SELECT DISTINCT 'deployment', other.id FROM (
   SELECT d.service, d.id, MIN(c.deployed_at) AS begun, MAX(d.finished_at) AS ended
   FROM deployments d JOIN carried c ON c.deployment = d.id AND c.deployed_at <> d.finished_at
   WHERE d.id IN (SELECT key FROM dirty WHERE kind = 'deployment') AND {COUNTS} GROUP BY d.service, d.id
-) AS moved JOIN deployments other ON other.service = moved.service AND other.finished_at BETWEEN moved.begun AND moved.ended
+) AS moved JOIN deployments other
+ON other.service = moved.service AND other.finished_at BETWEEN moved.begun AND moved.ended
 WHERE true ON CONFLICT DO NOTHING
 """
 AT_ITS_TIME = """
