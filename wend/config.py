@@ -43,6 +43,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("postgres", "", "the address of a PostgreSQL server for the apps, with a role that may make databases"),
     Setting("database", "", "the PostgreSQL database of ledger and tables; empty: wend.db in the home"),
     Setting("trash_hours", 72, "how long the data of a destroyed app can be restored"),
+    Setting("timezone", "UTC", "whose Fridays are meant when deployments are counted by weekday"),
     Setting("bots", "", "e-mail addresses and logins of authors who are no people, with commas"),
     Setting("pushes_at_once", 4, "pushes one person may have under way"),
 )
@@ -114,6 +115,7 @@ def load(home: Path, given: Mapping[str, str] | None = None) -> Config:
         values[setting.name] = setting.default if raw is None else convert(setting, raw)
     for name in ("listen", "edge"):
         parse_address(values[name], name)
+    check_zone(values["timezone"])
     return Config(home.resolve(), values)
 
 
@@ -126,6 +128,16 @@ def convert(setting: Setting, raw: object) -> str | int | float:
     if isinstance(value, int | float) and value < 0:
         raise Invalid(f"{setting.name} = {raw!r} must not be negative", setting.help)
     return value
+
+
+def check_zone(name: str) -> None:
+    """Raises Invalid when there is no such time zone."""
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # late: it reads folders
+
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise Invalid(f"timezone = {name!r} is not known here", "write it like Europe/Berlin, or UTC") from None
 
 
 def parse_address(text: str, name: str) -> tuple[str, int]:

@@ -16,6 +16,8 @@ from wend import apps, emit, jobs, previews, reconcile, resources, retention, sc
 from wend.context import Context
 from wend.errors import WendError
 from wend.planes import LEADER
+from wend.signals import closing
+from wend.signals.look import bring_up_to_date
 from wend.watch import Watcher
 
 log = logging.getLogger(__name__)
@@ -51,6 +53,8 @@ def clocks(
         Clock("servers", 2.0, resources.Waker().wake),
         Clock("trash", 300.0, resources.sweep),
         Clock("emit", 1.0, tell),
+        Clock("signals", 5.0, bring_up_to_date),
+        Clock("figures", 60.0, closing.tend),
         Clock("pack", 86_400.0, retention.pack),
     )
 
