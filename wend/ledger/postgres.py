@@ -75,6 +75,7 @@ class Server:
 class Postgres(Store):
     """A Ledger in the database at `url`; the rest as in Store. Raises Invalid for another kind of address."""
 
+    begin = f"BEGIN; SELECT pg_advisory_xact_lock({WRITING})"
     append_only = (
         "CREATE OR REPLACE FUNCTION ledger_append_only() RETURNS trigger LANGUAGE plpgsql AS "
         "$$ BEGIN RAISE EXCEPTION 'the ledger is append-only'; END $$",
@@ -133,9 +134,6 @@ class Postgres(Store):
                 if isinstance(column.type, sa.Text):
                     column.type = sa.Text(collation="C")
         copies.create_all(connection)
-
-    def lock(self, connection: sa.Connection) -> None:
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(WRITING)))
 
     def give_up(self, group: Sequence[Request], error: BaseException) -> None:
         """When the server went away with the answer to a commit, find out whether the commit counted."""

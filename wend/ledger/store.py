@@ -42,6 +42,10 @@ class Request:
     over: bool = False
 
 
+class NotTogether(Exception):
+    """Within us: a group that has to be carried out one by one."""
+
+
 @dataclass
 class Tip:
     """The end of the chain during one transaction, and which of the ids asked for are there."""
@@ -56,7 +60,7 @@ class Store:
     number: when the database has another, they are rebuilt from the ledger; when it has a higher one, a newer Wend
     made it: Refused."""
 
-    begin = "BEGIN"
+    begin = "BEGIN"  # from here until the transaction is over, nobody else writes
     append_only: Sequence[str] = ()  # statements that make the database itself refuse changes; repeating is harmless
 
     def __init__(
@@ -82,20 +86,10 @@ class Store:
             if found != self.schema:
                 self.refill(connection)
 
-    def check_schema(self, connection: sa.Connection) -> None:
-        """Raises Down when another version of Wend, on the same database, has made the tables its own meanwhile."""
-        found = schema(connection)
-        if found != self.schema:
-            words = f"the tables were changed by another version of Wend (tables {found}, this one knows {self.schema})"
-            raise Down(words, "restart this one with that version")
-
     # ------------------------------------------------------------------------------------------ what a body decides
 
     def create(self, connection: sa.Connection, tables: sa.MetaData) -> None:
         tables.create_all(connection)
-
-    def lock(self, connection: sa.Connection) -> None:
-        """Nobody else writes until this transaction is over."""
 
     def down(self, error: DBAPIError) -> Down:
         """What an error of the database itself means, and what to do."""
@@ -121,7 +115,6 @@ class Store:
             with self.engine.connect() as connection:
                 connection.exec_driver_sql(self.begin)
                 try:
-                    self.lock(connection)
                     yield connection
                     connection.exec_driver_sql("COMMIT")
                 except BaseException:
@@ -150,13 +143,8 @@ class Store:
     def commit(self, group: Sequence[Request]) -> None:
         """Carry out all of these in one transaction, in order. Needs `writing`."""
         try:
-            with self.alone() as connection:
-                self.check_schema(connection)
-                ids = (one.fact.id for request in group for one in request.entries)
-                tip = Tip(*newest(connection), known=known(connection, ids))
-                if len(group) == 1 or not self.together(connection, group, tip):
-                    for request in group:
-                        self.carry_out(connection, request, tip, only=len(group) == 1)
+            if not self.together(group):
+                self.apart(group)
         except BaseException as error:
             self.give_up(group, error)
             if not isinstance(error, Exception):
@@ -167,28 +155,51 @@ class Store:
         with self.news:
             self.news.notify_all()
 
-    def together(self, connection: sa.Connection, group: Sequence[Request], tip: Tip) -> bool:
-        """Carry out all of these as if they were one, which is far less work. False when they cannot be, and then
-        nothing has happened: each is to have its own turn, so that one that fails, fails alone."""
-        if any(request.expect is not None for request in group):
+    def together(self, group: Sequence[Request]) -> bool:
+        """The whole group as one batch; False, and nothing done, when one of it has conditions or fails."""
+        if len(group) == 1 or any(request.expect or request.texts for request in group):
             return False
-        before = (tip.seq, tip.hash)
-        texts = {hash: body for request in group for hash, body in request.texts.items()}
-        whole = Request([one for request in group for one in request.entries], texts=texts)
-        connection.exec_driver_sql("SAVEPOINT whole")
         try:
-            written = {made.id: made for made in self.write(connection, whole, tip)}
-        except Exception:
-            if connection.invalidated:
-                raise
-            connection.exec_driver_sql("ROLLBACK TO SAVEPOINT whole")
-            tip.seq, tip.hash = before
+            with self.alone() as connection:
+                whole = Request([one for request in group for one in request.entries])
+                try:
+                    made = self.write(connection, whole, self.tip(connection, group))
+                except Exception as error:
+                    raise NotTogether from error
+        except NotTogether:
             return False
-        connection.exec_driver_sql("RELEASE SAVEPOINT whole")
+        by_id = {event.id: event for event in made}
         for request in group:
-            mine = dict.fromkeys(one.fact.id for one in request.entries)
-            request.written = [written.pop(id) for id in mine if id in written]
+            ids = [one.fact.id for one in request.entries]
+            request.written = [by_id.pop(id) for id in ids if id in by_id]
         return True
+
+    def apart(self, group: Sequence[Request]) -> None:
+        """One after the other, each in a savepoint, so that one that fails, fails alone."""
+        with self.alone() as connection:
+            tip = self.tip(connection, group)
+            for request in group:
+                self.carry_out(connection, request, tip, only=len(group) == 1)
+
+    def tip(self, connection: sa.Connection, group: Sequence[Request]) -> Tip:
+        """Where the chain ends, by one question. Raises Down when another version of Wend, on the same database, has
+        made the tables its own meanwhile."""
+        asked = [one.fact.id for request in group for one in request.entries]
+        end = sa.select(LEDGER.c.seq, LEDGER.c.hash).order_by(LEDGER.c.seq.desc()).limit(1).subquery()
+        few = LEDGER.c.id.in_(asked[:CHUNK])
+        parts = (
+            sa.select(NOTES.c.key, NOTES.c.value, sa.literal(0)).where(NOTES.c.key == "schema"),
+            sa.select(sa.literal("end"), end.c.hash, end.c.seq),
+            sa.select(sa.literal("known"), LEDGER.c.id, LEDGER.c.seq).where(few),
+        )
+        rows = [(row[0], row[1], row[2]) for row in connection.execute(sa.union_all(*parts))]
+        found = next((int(value) for kind, value, _ in rows if kind == "schema"), 0)
+        if found != self.schema:
+            words = f"the tables were changed by another version of Wend (tables {found}, this one knows {self.schema})"
+            raise Down(words, "restart this one with that version")
+        seq, hash = next(((seq, value) for kind, value, seq in rows if kind == "end"), (0, GENESIS))
+        there = {value for kind, value, _ in rows if kind == "known"}
+        return Tip(seq, hash, there | known(connection, asked[CHUNK:]))
 
     def carry_out(self, connection: sa.Connection, request: Request, tip: Tip, only: bool) -> None:
         """One request inside the transaction. When it is not the only one, its failure stays its own."""
