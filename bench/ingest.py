@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import hmac
 import json
+import os
 import socket
 import sqlite3
 import statistics
@@ -30,6 +31,7 @@ from tests.house import House, free_port, until
 
 AT_ONCE = 8
 BATCH = 1000
+OTHERS = 7 * 10**8  # commits of a repository that nothing is deployed from
 SECRET = "a secret of the benchmark"
 ANSWERS = """
 import sys, uvicorn
@@ -82,7 +84,7 @@ def batches(count: int, first: int) -> list[bytes]:
 
 
 def histories(count: int, token: str) -> list[bytes]:
-    parts = [range(start, min(start + BATCH, count + 1)) for start in range(1, count + 1, BATCH)]
+    parts = [range(start, min(start + BATCH, OTHERS + count)) for start in range(OTHERS, OTHERS + count, BATCH)]
     return [
         request("/api/ingest/git", {"repo": "acme/shop", "changes": [commit(number) for number in part]},
                 "application/json", Authorization=f"Bearer {token}")
@@ -159,6 +161,21 @@ def rate(count: int, work: Callable[[], object]) -> float:
     return count / (time.perf_counter() - began)
 
 
+def busy(house: House) -> float:
+    """Seconds of processor time that the control plane has used."""
+    assert house.process
+    fields = Path(f"/proc/{house.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def both(house: House, count: int, work: Callable[[], object]) -> tuple[float, float]:
+    """How many a second, and how many a second of the control plane's processor time: the second number is what other
+    work on this machine disturbs least."""
+    before = busy(house)
+    found = rate(count, work)
+    return found, count / (busy(house) - before)
+
+
 # ---------------------------------------------------------------------------------------------- the floors
 
 
@@ -228,23 +245,24 @@ def measure(house: House, events: int, alone: int, folder: Path) -> list[bool]:
         rate(alone, lambda: written(folder, rows[:alone], 1)),
         rate(events, lambda: written(folder, rows, BATCH)),
     )
-    one = rate(alone, lambda: took.extend(send(house.listen, ones, AT_ONCE)))
-    batch = rate(events, lambda: send(house.listen, many, 2))
-    again = rate(events, lambda: send(house.listen, many, 2))
-    history = rate(events, lambda: send(house.listen, commits, 2))
-    print(f"{'':<44} {'a second':>10}  {'HTTP alone':>11}  {'disk alone':>11}")
-    for name, found, *floors in (
+    one = both(house, alone, lambda: took.extend(send(house.listen, ones, AT_ONCE)))
+    batch = both(house, events, lambda: send(house.listen, many, 2))
+    again = both(house, events, lambda: send(house.listen, many, 2))
+    history = both(house, events, lambda: send(house.listen, commits, 2))
+    print(f"{'':<44} {'a second':>10}  {'a CPU second':>12}  {'HTTP alone':>11}  {'disk alone':>11}")
+    for name, (found, cpu), *floors in (
         (f"one by one, {AT_ONCE} connections", one, http, disk),
         (f"batches of {BATCH}", batch, https, disks),
         ("the same batches again (nothing is new)", again, https, disks),
         (f"histories, batches of {BATCH} with authors", history, https, disks),
     ):
-        print(f"{name:<44} {found:>10,.0f}  " + "  ".join(f"{found / floor:>9.2f} x" for floor in floors))
-    print(f"{'floors: one by one; batches':<44} {'':>10}  {http:>5,.0f}; {https:,.0f}  {disk:,.0f}; {disks:,.0f}")
+        ratios = "  ".join(f"{found / floor:>9.3f} x" for floor in floors)
+        print(f"{name:<44} {found:>10,.0f}  {cpu:>12,.0f}  {ratios}")
+    print(f"floors: HTTP {http:,.0f} and {https:,.0f} events a second, disk {disk:,.0f} and {disks:,.0f}")
     print(line("an answer, one by one", took))
     return [
-        verdict(f"at least 500 a second one by one: {one:,.0f}", one >= 500),
-        verdict(f"at least 5,000 a second in batches: {batch:,.0f}", batch >= 5000),
+        verdict(f"at least 500 a second one by one: {one[0]:,.0f}", one[0] >= 500),
+        verdict(f"at least 5,000 a second in batches: {batch[0]:,.0f}", batch[0] >= 5000),
     ]
 
 

@@ -49,6 +49,13 @@ def deliver(there: World, name: str, secret: str, said: Any, **headers: str) -> 
     return there.ask("POST", f"/ingest/{name}", raw, token=None, **{"X-Tiny": sign(secret, raw), **headers})
 
 
+def cdevent(number: int) -> dict[str, Any]:
+    about = {"id": f"e{number}", "source": "/ci", "type": "dev.cdevents.service.deployed.0.3.0"}
+    context = {**about, "specversion": "0.5.1", "timestamp": "2026-03-01T12:00:00Z"}
+    content = {"environment": {"id": "production"}, "artifactId": "pkg:oci/shop@sha256:1"}
+    return {**about, "specversion": "1.0", "data": {"context": context, "subject": {"id": "shop", "content": content}}}
+
+
 def listed(there: World, name: str) -> Any:
     return next(one for one in there.ask("GET", "/api/ingest/sources").json if one["source"] == name)
 
@@ -236,6 +243,20 @@ def test_what_makes_no_sense_is_refused_and_kept_aside_too(there: World, said: A
     before = len(there.ask("GET", "/api/ingest/asides?source=broken").json)
     assert deliver(there, "broken", secret, said).status == status
     assert len(there.ask("GET", "/api/ingest/asides?source=broken").json) == before + 1
+
+
+def test_what_is_known_of_a_batch_is_taken_and_the_rest_is_kept_aside(there: World) -> None:
+    made = there.ask("POST", "/api/ingest/sources", {"source": "batch", "kind": "cloudevents"}).json
+    sent = [cdevent(1), {**cdevent(2), "type": "org.example.weather"}, cdevent(3), "no event"]
+    for new in (2, 0):
+        answer = there.ask(
+            "POST", "/ingest/batch", json.dumps(sent), token=None, X_Wend_Token=made["secret"],
+            Content_Type="application/cloudevents-batch+json",
+        )  # fmt: skip
+        assert (answer.status, answer.json["facts"], answer.json["new"]) == (202, 2, new)
+        assert answer.json["aside"].startswith("2 of its parts: 'org.example.weather'")
+    shown = there.ask("GET", "/api/ingest/asides?source=batch").json
+    assert len(shown) == 2 and shown[0]["bytes"] == len('"no event"')
 
 
 def test_at_most_256_kib_of_a_body_are_kept_aside(there: World) -> None:

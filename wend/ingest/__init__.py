@@ -45,10 +45,12 @@ class Delivery:
 
 @dataclass
 class Heard:
-    """What a delivery says: facts, and the side texts they name by hash."""
+    """What a delivery says: facts, and the side texts they name by hash. `asides`: parts of it that nobody here can
+    read, each with the reason; they are kept aside, and the rest is taken."""
 
     facts: list[Fact] = field(default_factory=list[Fact])
     texts: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    asides: list[tuple[str, bytes]] = field(default_factory=list[tuple[str, bytes]])
 
 
 class Unknown(Invalid):

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from wend.errors import Invalid
@@ -22,33 +23,36 @@ ESCAPE = re.compile(r"%([0-9a-fA-F]{2})?")
 
 
 class CloudEvents:
-    """All events of a delivery, or none: what is wrong with one is said with its place."""
+    """All events of a delivery, or none: what is wrong with one is said with its place. Those of a batch that nobody
+    here knows are kept aside one by one."""
 
     def genuine(self, delivery: Delivery, secret: str, now: float) -> None:
         proof.ours(delivery, secret, now)
 
     def read(self, delivery: Delivery) -> Heard:
+        content = delivery.headers.get("content-type", "").strip().lower()
+        if not is_of(content, BATCH):
+            return cdevents.read(delivery, event(delivery, content))
         heard = Heard()
-        for data in events(delivery):
-            one = cdevents.read(delivery, data)
-            heard.facts += one.facts
-            heard.texts |= one.texts
+        for number, one in enumerate(Doc({"events": parse.json_of(delivery.body)}).array("events")):
+            place = f"events[{number}]"
+            try:
+                said = cdevents.read(delivery, structured(Doc(one, place), place))
+            except Unknown as error:
+                heard.asides.append((error.message, json.dumps(one, ensure_ascii=False).encode("utf-8", "replace")))
+                continue
+            heard.facts += said.facts
+            heard.texts |= said.texts
         return heard
 
 
-def events(delivery: Delivery) -> Iterator[Doc]:
-    """The CDEvents in a delivery."""
-    content = delivery.headers.get("content-type", "").strip().lower()
-    if is_of(content, BATCH):
-        batch = Doc({"events": parse.json_of(delivery.body)})
-        for number, one in enumerate(batch.list("events")):
-            yield structured(one, f"events[{number}]")
-    elif is_of(content, STRUCTURED):
-        yield structured(Doc(parse.json_of(delivery.body)), "the event")
-    elif "ce-specversion" in delivery.headers or "ce-type" in delivery.headers:
-        yield binary(delivery, content)
-    else:
-        yield Doc(parse.json_of(delivery.body))
+def event(delivery: Delivery, content: str) -> Doc:
+    """The one CDEvent of a delivery that is no batch."""
+    if is_of(content, STRUCTURED):
+        return structured(Doc(parse.json_of(delivery.body)), "the event")
+    if "ce-specversion" in delivery.headers or "ce-type" in delivery.headers:
+        return binary(delivery, content)
+    return Doc(parse.json_of(delivery.body))
 
 
 def is_of(content: str, kind: str) -> bool:

@@ -10,18 +10,19 @@ import hashlib
 import hmac
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from wend.context import Actor, Context
 from wend.errors import Bug, Invalid, NotFound, Refused, WendError
 from wend.events import Fact
-from wend.ingest import SOURCES, Delivery, Unknown, source, sources
+from wend.ingest import SOURCES, Delivery, Heard, Unknown, source, sources
 from wend.ingest.people import pseudonyms
 from wend.ledger.chain import text_hash
 from wend.state import ingest as table
 
+ASIDE = "delivery_kept_aside"
 KEPT = 256 * 1024  # bytes of a body that are kept aside
 SHOWN = 200  # characters of what is told about one
 SHAPES = ("x-github-event", "x-gitlab-event", "ce-type", "x-event-key", "content-type")  # headers that name a shape
@@ -107,10 +108,12 @@ def kind_of(ctx: Context, name: str) -> str:
 
 def take(ctx: Context, delivery: Delivery, kind: str) -> Answer:
     """Record what a genuine delivery says, in one append: how many `facts` it holds and how many are `new`. With
-    `aside` (why) when it was not understood. Raises Invalid when it makes no sense; that is kept aside, too."""
+    `aside` (why) when it, or a part of it, was not understood. Raises Invalid when it makes no sense; that is kept
+    aside, too."""
     try:
         heard = source(kind).read(delivery)
-        made = ctx.ledger.append(heard.facts, texts=heard.texts)
+        aside = set_aside(delivery, heard.asides)
+        made = ctx.ledger.append([*heard.facts, *aside.facts], texts=heard.texts | aside.texts)
     except Unknown as error:
         keep_aside(ctx, delivery, error.message)
         return {"facts": 0, "new": 0, "aside": error.message}
@@ -122,17 +125,27 @@ def take(ctx: Context, delivery: Delivery, kind: str) -> Answer:
     except Exception as error:
         keep_aside(ctx, delivery, f"our fault: {type(error).__name__}")
         raise Bug(f"a {kind} delivery could not be read: {type(error).__name__}", "it is kept aside") from error
-    return {"facts": len(heard.facts), "new": len(made)}
+    said: Answer = {"facts": len(heard.facts), "new": sum(one.kind != ASIDE for one in made)}
+    return said | ({"aside": f"{len(aside.facts)} of its parts: {heard.asides[0][0]}"} if heard.asides else {})
+
+
+def set_aside(delivery: Delivery, parts: Sequence[tuple[str, bytes]]) -> Heard:
+    """The facts that these parts of a delivery were kept aside, each for its reason. The same again is kept once."""
+    heard = Heard()
+    for why, whole in parts:
+        body = whole[:KEPT]
+        hash, about = text_hash(body), {"source": delivery.source, "why": plain(why)}
+        data = {**about, "shape": shape_of(delivery.headers), "hash": hash, "bytes": len(whole)}
+        id = f"{delivery.source}:aside:{hashlib.sha256(whole).hexdigest()}"
+        heard.facts.append(Fact(ASIDE, f"source/{delivery.source}", data, actor=delivery.source, id=id))
+        heard.texts[hash] = body
+    return heard
 
 
 def keep_aside(ctx: Context, delivery: Delivery, why: str) -> None:
-    """Keep a delivery that was not read. The same one again is kept once."""
-    body = delivery.body[:KEPT]
-    hash, about = text_hash(body), {"source": delivery.source, "why": plain(why), "shape": shape_of(delivery.headers)}
-    data = {**about, "hash": hash, "bytes": len(delivery.body)}
-    id = f"{delivery.source}:aside:{hashlib.sha256(delivery.body).hexdigest()}"
-    fact = Fact("delivery_kept_aside", f"source/{delivery.source}", data, actor=delivery.source, id=id)
-    ctx.ledger.append([fact], texts={hash: body})
+    """Keep a delivery that was not read."""
+    aside = set_aside(delivery, [(why, delivery.body)])
+    ctx.ledger.append(aside.facts, texts=aside.texts)
 
 
 # ---------------------------------------------------------------------------------------------- what lies aside

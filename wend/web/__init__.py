@@ -23,7 +23,7 @@ def app(ctx: Context, git_routes: list[Route], signer: Signer) -> Starlette:
     """The ASGI app. `state.verbs` names the verb behind every method and path; the git door asks for its own, which
     depend on what git wants to do."""
     web = Web(ctx, signer, Sessions(secrets.key(ctx.config.home)), Streams(), Renderer(), CapacityLimiter(THREADS))
-    addresses = [*api.ADDRESSES, *ingest.ADDRESSES, *signals.ADDRESSES, *pages.ADDRESSES, *metrics.ADDRESSES]
+    addresses = [*ingest.ADDRESSES, *api.ADDRESSES, *signals.ADDRESSES, *pages.ADDRESSES, *metrics.ADDRESSES]
     made = Starlette(routes=[*routes(web, addresses), *git_routes], exception_handlers={HTTPException: unrouted(web)})
     made.state.verbs = {(address.method, address.path): address.verb for address in addresses} | git_verbs(git_routes)
     return made
