@@ -5,6 +5,7 @@ checked; `--once` exits 0 only if all of it held."""
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import re
 import shutil
@@ -19,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 APP = "hello"
+ROOT = Path(__file__).resolve().parent.parent
 BOLD, DIM, GREEN, RED, PLAIN = (
     ("\033[1m", "\033[2m", "\033[32m", "\033[31m", "\033[0m") if sys.stdout.isatty() else ("",) * 5
 )
@@ -224,6 +226,16 @@ def back(tour: Tour) -> None:
     tour.run("wend", "releases", APP)
 
 
+def measured(tour: Tour) -> None:
+    tour.head("8. What it was like, in numbers that say how sure they are")
+    tour.run("wend", "ingest", "git", str(ROOT), "--service", "wend-itself", "--deploys-are", "commits")
+    code, _ = tour.run("wend", "signals", "--weeks", "4")
+    _, said = tour.run("wend", "signals", "--scope", f"service:{APP}", "--json", show=False)
+    found = {one["id"]: one for one in json.loads(said)} if code == 0 else {}
+    tour.check(bool(found) and found["deployment_frequency"]["n"] == 4, "four deployments of hello: a canary, too")
+    tour.check(bool(found) and found["deployment_rework_rate"]["value"] == 0.25, "the rollback was not planned")
+
+
 def goodbye(tour: Tour) -> None:
     tour.run("wend", "down", cwd=tour.folder, show=False)
     left = [line for line in (tour.folder / "home" / "run" / "replicas").glob("*")] if tour.home.exists() else []
@@ -243,6 +255,11 @@ def stay(tour: Tour) -> None:
         print()
 
 
+CHAPTERS: tuple[Callable[[Tour], None], ...] = (
+    start, first_push, second_push, broken_push, bad_canary, preview, back, measured,
+)  # fmt: skip
+
+
 def main() -> int:
     once = "--once" in sys.argv[1:]
     if set(sys.argv[1:]) - {"--once"}:
@@ -251,9 +268,8 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="wend-try-"))
     tour = Tour(folder)
     began = time.monotonic()
-    chapters: list[Callable[[Tour], None]] = [start, first_push, second_push, broken_push, bad_canary, preview, back]
     try:
-        for chapter in chapters:
+        for chapter in CHAPTERS:
             chapter(tour)
         print(f"\n{'All of it held' if tour.held else 'Not all of it held'}, in {time.monotonic() - began:.1f} s.")
         if not once:
