@@ -18,7 +18,8 @@ from wend.state import derived
 from wend.state.delivery import DEPLOYMENTS
 from wend.state.derived.blames import BLAMES
 from wend.state.derived.carried import CARRIED
-from wend.state.derived.rollups import ARRIVALS, DAYS, DURATIONS
+from wend.state.derived.durations import DURATIONS
+from wend.state.derived.rollups import ARRIVALS, DAYS
 from wend.state.reducers import reduce
 from wend.state.tables import META
 

@@ -71,6 +71,31 @@ def test_how_often_it_is_worked_out_makes_no_difference(seed: int) -> None:
     assert worked_out(told, lambda: dice.random() < 0.1) == at_last
 
 
+def rewritten(maker: Maker, told: list[Fact], dice: random.Random) -> list[Fact]:
+    """The same, and in between a repository's history is rewritten, with what was concluded from it."""
+    for fact in told:
+        if fact.kind == "deployment_recorded" and hash_of(fact.data["deployment"]) % 2:
+            fact.data["source"] = "git"
+    for number in range(3):
+        repo = dice.choice(maker.repos)
+        gone = sorted(dice.sample(maker.line[repo], min(4, len(maker.line[repo]))))
+        fact = Fact("history_rewritten", f"repo/{repo}", {"repo": repo, "gone": gone}, id=f"rewritten{number}")
+        told.insert(dice.randint(0, len(told)), fact)
+    return told
+
+
+def hash_of(text: str) -> int:
+    return sum(text.encode())
+
+
+@given(SEEDS)
+@some(5)
+def test_what_is_taken_back_leaves_nothing(seed: int) -> None:
+    dice, maker = random.Random(seed), made(seed, 24)
+    told = rewritten(maker, once(maker.heard(dice)), dice)
+    assert worked_out(told, lambda: dice.random() < 0.3) == worked_out(told, lambda: False)
+
+
 @given(SEEDS)
 @some(10)
 def test_the_order_in_which_things_are_heard_makes_no_difference(seed: int) -> None:

@@ -14,9 +14,10 @@ from sqlalchemy import Connection
 from wend.signals import Point, Scope, Value, Window
 from wend.state.catalogue import SERVICES
 from wend.state.delivery import DAY
-from wend.state.derived import rollups
+from wend.state.derived import durations, rollups
 from wend.state.derived.carried import COUNTS
-from wend.state.derived.rollups import ARRIVALS, DAYS, DURATIONS, LOWS, MEASURES
+from wend.state.derived.durations import DURATIONS, LOWS, MEASURES, counting, monday
+from wend.state.derived.rollups import ARRIVALS, DAYS
 from wend.stats import Interval, more_for_quantile, more_for_share, ranks, wilson
 
 COLUMNS = ("deployments", "rollbacks", "rework", "failed", "assumed", "pushes", "push_only")
@@ -35,13 +36,13 @@ def by_week(days: Iterable[Day]) -> dict[int, list[Day]]:
     """Monday → its days that have anything."""
     found: dict[int, list[Day]] = {}
     for day in days:
-        found.setdefault(rollups.monday(day["day"]), []).append(day)
+        found.setdefault(monday(day["day"]), []).append(day)
     return found
 
 
 def mondays(window: Window) -> range:
     """Of all weeks that have a day in the window."""
-    return range(rollups.monday(window.first), window.last + 1, 7)
+    return range(monday(window.first), window.last + 1, 7)
 
 
 def share(hits: int, n: int, **rest: Any) -> Value:
@@ -151,7 +152,7 @@ def histogram(db: Connection, measure: str, scope: Scope, window: Window) -> His
     """One measure's durations per week and bucket."""
     if scope.kind == "service":
         return counted_now(db, measure, scope, window.first, window.last)
-    begin, end = rollups.monday(window.first), rollups.monday(window.last)
+    begin, end = monday(window.first), monday(window.last)
     found: Histogram = []
     if begin < window.first:
         found += counted_now(db, measure, scope, window.first, min(window.last, begin + 6))
@@ -168,7 +169,7 @@ def histogram(db: Connection, measure: str, scope: Scope, window: Window) -> His
 def counted_now(db: Connection, measure: str, scope: Scope, first: int, last: int) -> Histogram:
     """The same of these days, from the rows themselves."""
     only, given = whose(scope, {"first": first, "last": last})
-    words = rollups.durations(measure, scope.kind, f"{{day}} BETWEEN :first AND :last {only}")
+    words = durations.durations(measure, scope.kind, f"{{day}} BETWEEN :first AND :last {only}")
     rows = db.execute(sa.text(f"SELECT week, bucket, n FROM ({words}) AS f ORDER BY week, bucket"), given)
     return [(row[0], row[1], row[2]) for row in rows]
 
@@ -180,7 +181,7 @@ def beyond(db: Connection, measure: str, scope: Scope, first: int, last: int) ->
         return False
     source, day, _, _ = MEASURES[measure]
     only, given = whose(scope, {"first": first, "last": last})
-    words = f"SELECT 1 FROM {source} WHERE {rollups.counting(measure, scope.kind)} AND {day} BETWEEN :first AND :last"
+    words = f"SELECT 1 FROM {source} WHERE {counting(measure, scope.kind)} AND {day} BETWEEN :first AND :last"
     return db.execute(sa.text(f"{words} {only} LIMIT 1"), given).first() is not None
 
 
@@ -219,7 +220,7 @@ def value_of(db: Connection, measure: str, scope: Scope, window: Window, bucket:
     given = {"first": window.first, "last": window.last, "low": LOWS[bucket], "top": top, "place": place}
     only, given = whose(scope, given)
     words = (
-        f"SELECT {value} AS value FROM {source} WHERE {rollups.counting(measure, scope.kind)} "
+        f"SELECT {value} AS value FROM {source} WHERE {counting(measure, scope.kind)} "
         f"AND {day} BETWEEN :first AND :last {only} "
         f"AND {value} >= :low AND {value} < :top ORDER BY {value} LIMIT 1 OFFSET :place"
     )

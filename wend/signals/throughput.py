@@ -28,9 +28,9 @@ from wend.signals.counted import (
 )
 from wend.signals.definitions import DEFINITIONS
 from wend.state.delivery import DEPLOYMENTS
-from wend.state.derived import rollups
 from wend.state.derived.blames import ASSUMED
 from wend.state.derived.carried import CARRIED
+from wend.state.derived.durations import FIRST
 from wend.stats import more_for_quantile
 
 FEW = 5  # failures below which they are listed, not summed up
@@ -87,7 +87,7 @@ def skewed(db: Connection, scope: Scope, window: Window) -> int:
     """Changes that were deployed before they were committed."""
     here = CARRIED.c.day.between(window.first, window.last) & (CARRIED.c.lead < 0)
     query = sa.select(sa.func.count()).select_from(CARRIED).where(here)
-    query = query.where(sa.text(f"merge = 0 AND {rollups.FIRST[scope.kind]}"))
+    query = query.where(sa.text(f"merge = 0 AND {FIRST[scope.kind]}"))
     if scope.kind != "all":
         query = query.where(CARRIED.c[scope.kind] == scope.name)
     return int(db.execute(query).scalar_one())

@@ -35,6 +35,7 @@ CHANGES = table(
     sa.Index("changes_reverts", "reverts"),
 )
 COUNTED = "tier = 'production' AND outcome = 'success' AND finished_at IS NOT NULL"
+COUNTS = " AND ".join(f"d.{term}" for term in COUNTED.split(" AND "))  # of a row called d
 TOOK = "(finished_at - started_at)"
 PARENTS = table("parents", text("commit", key=True), text("parent", key=True))
 DEPLOYMENTS = table(

@@ -12,9 +12,7 @@ from sqlalchemy import Connection
 
 from wend.events import Event
 from wend.ledger.rows import LEDGER, TEXTS
-from wend.state.catalogue import SERVICES
 from wend.state.delivery import CHANGES, DEPLOYED, DEPLOYMENTS, PARENTS
-from wend.state.derived.carried import CARRIED
 from wend.state.dirty import mark
 from wend.state.tables import flag, merge_rows, number, table, text
 
@@ -151,12 +149,7 @@ def withdraw(db: Connection, repo: str, gone: Sequence[str]) -> None:
 def carried_anew(db: Connection, services: Sequence[str]) -> None:
     """Who carried what of these services is to be worked out from the beginning."""
     for some in cut(services):
-        here = CARRIED.c.service.in_(some)
-        for kind, column in (("day", CARRIED.c.day), ("arrived", CARRIED.c.arrived)):
-            days = db.execute(sa.select(column).where(here, column.is_not(None)).distinct()).scalars()
-            mark(db, kind, sorted(map(str, days)))
-        db.execute(sa.delete(CARRIED).where(here))
-        db.execute(sa.update(SERVICES).where(SERVICES.c.service.in_(some)).values(first=None))
+        mark(db, "anew", some)
         theirs = sa.select(DEPLOYMENTS.c.id).where(DEPLOYMENTS.c.service.in_(some))
         mark(db, "deployment", sorted(db.execute(theirs).scalars()))
         mark(db, "service", some)

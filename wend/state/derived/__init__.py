@@ -13,7 +13,8 @@ from wend.state.catalogue import SERVICES
 from wend.state.delivery import DEPLOYMENTS
 from wend.state.derived.blames import blame
 from wend.state.derived.carried import carry
-from wend.state.derived.rollups import roll_up, week
+from wend.state.derived.durations import lay_edges, week
+from wend.state.derived.rollups import roll_up
 from wend.state.dirty import DIRTY, LATE
 
 OWNED_ANEW = "coalesce(s.team, '') <> coalesce(s.was_team, '')"
@@ -54,6 +55,7 @@ def stale(db: Connection) -> bool:
 
 def refresh(db: Connection) -> None:
     """Bring the derived tables up to date, in a write transaction."""
+    lay_edges(db)
     for words in DUE:
         db.execute(sa.text(words))
     dirty = sa.select(DIRTY.c.key)

@@ -86,14 +86,14 @@ TAKEN_BACK = f"""{INTO}
 SELECT d.id, d.id, 2, d.service, d.fault_at, d.fault_at FROM deployments d
 WHERE d.fault_at IS NOT NULL AND d.service {HERE} AND {COUNTS} {ONCE}"""
 TAKES_BACK = f"""
-FROM carried good JOIN changes x ON x."commit" = good."commit"
-JOIN carried bad ON bad.service = good.service AND bad."commit" = x.reverts
-WHERE x.reverts IS NOT NULL AND good.service {HERE} AND good.seed = 0 AND bad.deployed_at < good.deployed_at
-  AND NOT EXISTS (SELECT 1 FROM changes y WHERE y."commit" = x.reverts AND y.reverts IS NOT NULL
+FROM carried good JOIN carried bad ON bad.service = good.service AND bad."commit" = good.takes_back
+WHERE good.takes_back IS NOT NULL AND good.service {HERE} AND good.seed = 0 AND bad.deployed_at < good.deployed_at
+  AND NOT EXISTS (SELECT 1 FROM changes y WHERE y."commit" = good.takes_back AND y.reverts IS NOT NULL
     AND NOT EXISTS (SELECT 1 FROM changes z WHERE z."commit" = y.reverts AND z.reverts IS NOT NULL))
 """
 REVERTED = f"""{INTO}
-SELECT bad.deployment, good.deployment, 3, good.service, MIN(x.committed_at), MIN(good.deployed_at)
+SELECT bad.deployment, good.deployment, 3, good.service,
+  MIN((SELECT x.committed_at FROM changes x WHERE x."commit" = good."commit")), MIN(good.deployed_at)
 {TAKES_BACK} AND bad.seed = 0 GROUP BY bad.deployment, good.deployment, good.service {ONCE}"""
 HOTFIXED = f"""{INTO}
 SELECT found.bad, found.id, 4, found.service, coalesce(found.started_at, found.finished_at), found.finished_at FROM (

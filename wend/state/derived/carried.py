@@ -11,7 +11,9 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from wend.state.delivery import COUNTED, DAY
+from wend.state.delivery import COUNTS as COUNTS
+from wend.state.delivery import DAY
+from wend.state.derived.durations import count_fresh, forget_none
 from wend.state.tables import flag, number, some_of, table, text
 
 CARRIED = table(
@@ -25,6 +27,7 @@ CARRIED = table(
     flag("fresh"),
     flag("merge"),
     flag("place"),  # 2: the first deployment of this commit anywhere, 1: the first of its team, 0: neither, or no lead
+    text("takes_back", null=True),
     number("lead", null=True),
     number("day", null=True),
     number("arrived", null=True),
@@ -37,8 +40,8 @@ CARRIED = table(
     some_of("carried_team", "place >= 1", "team", "merge", "lead", "day"),
     sa.Index("carried_service", "service", "merge", "lead", "day"),
     some_of("carried_fresh", "fresh = 1", "fresh"),
+    some_of("carried_takes_back", "takes_back IS NOT NULL", "service"),
 )
-COUNTS = " AND ".join(f"d.{term}" for term in COUNTED.split(" AND "))
 KEPT_EARLIEST = """
 ON CONFLICT (service, "commit") DO UPDATE SET deployment = excluded.deployment, deployed_at = excluded.deployed_at,
   explicit = excluded.explicit, fresh = 1
@@ -135,6 +138,7 @@ UPDATE carried SET day = deployed_at / {DAY},
     THEN 1 ELSE 0 END,
   team = (SELECT team FROM services s WHERE s.service = carried.service),
   merge = coalesce((SELECT merge FROM changes x WHERE x."commit" = carried."commit"), 0),
+  takes_back = (SELECT reverts FROM changes x WHERE x."commit" = carried."commit"),
   arrived = (SELECT x.day FROM changes x WHERE x."commit" = carried."commit" AND x.merge = 0 AND x.bot = 0),
   lead = (SELECT carried.deployed_at - x.committed_at FROM changes x
     WHERE x."commit" = carried."commit" AND x.bot = 0 AND NOT (carried.explicit = 0 AND carried.deployment =
@@ -144,7 +148,7 @@ WHERE fresh = 1
 EARLIER = """EXISTS (SELECT 1 FROM carried o WHERE o."commit" = carried."commit" AND o.lead IS NOT NULL
   AND (o.deployed_at, o.deployment, o.service) < (carried.deployed_at, carried.deployment, carried.service) {more})"""
 PLACED = f"""
-UPDATE carried SET fresh = 0, place = CASE WHEN lead IS NULL THEN 0 WHEN NOT {EARLIER.format(more="")} THEN 2
+UPDATE carried SET place = CASE WHEN lead IS NULL THEN 0 WHEN NOT {EARLIER.format(more="")} THEN 2
   WHEN NOT {EARLIER.format(more="AND o.team = carried.team")} THEN 1 ELSE 0 END
 WHERE fresh = 1
 """
@@ -168,8 +172,33 @@ TOUCHED = (
 )
 
 
+# A service of which deployments are no more begins anew; so do the others that have its commits.
+ANEW = (
+    "UPDATE carried SET fresh = 1 WHERE service IN (SELECT key FROM dirty WHERE kind = 'anew')",
+    """INSERT INTO dirty (kind, key) SELECT 'change', "commit" FROM carried WHERE fresh = 1 ON CONFLICT DO NOTHING""",
+    """INSERT INTO dirty (kind, key) SELECT DISTINCT 'day', CAST(day AS TEXT) FROM carried
+    WHERE fresh = 1 AND day IS NOT NULL ON CONFLICT DO NOTHING""",
+)
+
+
+def begin_anew(db: Connection) -> None:
+    """Forget what the services carried that are to be worked out from the beginning."""
+    if db.execute(sa.text("SELECT 1 FROM dirty WHERE kind = 'anew' LIMIT 1")).first() is None:
+        return
+    for words in ANEW:
+        db.execute(sa.text(words))
+    count_fresh(db, "-")
+    db.execute(sa.text("DELETE FROM carried WHERE fresh = 1"))
+
+
 def carry(db: Connection) -> None:
     """Bring CARRIED up to date with the changes and deployments that are dirty."""
-    who = (MOVED, AT_ITS_TIME, NAMED, WALK, SEEDS, SET_FIRST)
-    for words in (*who, HEARD_OF, OWNED, SHARED, *TOUCHED, MEASURED, PLACED):
+    begin_anew(db)
+    for words in (MOVED, AT_ITS_TIME, NAMED, WALK, SEEDS, SET_FIRST, HEARD_OF, OWNED, SHARED, *TOUCHED):
         db.execute(sa.text(words))
+    count_fresh(db, "-")
+    for words in (MEASURED, PLACED):
+        db.execute(sa.text(words))
+    count_fresh(db, "+")
+    forget_none(db)
+    db.execute(sa.text("UPDATE carried SET fresh = 0 WHERE fresh = 1"))
