@@ -231,7 +231,7 @@ def test_whoever_says_gone_is_asked_no_more(there: World, receiver: Receiver) ->
 def test_a_slow_one_is_cut_off_and_delays_nobody(
     there: World, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(emit, "PATIENCE", 3.0)
+    monkeypatch.setattr(emit, "PATIENCE", 5.0)
     receiver.answer = drip
     with receiving() as other:
         slow, _ = emit.subscribe(there.ctx, receiver.url, None)
