@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import socket
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
@@ -93,12 +95,24 @@ def opened(name: str) -> Store:
     return (Served(name) if name.startswith("postgresql:") else File(Path(name))).open()
 
 
+def quiet_port() -> int:
+    """A free port that no connection is given by itself, so that it is still free after the server was stopped."""
+    for port in random.sample(range(20_000, 32_000), 100):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("of 100 ports none is free")
+
+
 class PostgresServer:
     """A server as the product starts its own: in a box, as a user of its own, on 127.0.0.1."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
         self.servers = Servers(config.load(home))
+        folder = self.servers.local().folder
+        folder.mkdir(parents=True)
+        (folder / "port").write_text(str(quiet_port()))
         self.start()
 
     def start(self) -> None:

@@ -73,6 +73,13 @@ def test_odd_characters_in_data_become_one_that_can_be_kept(database: Database) 
     ledger.close()
 
 
+def test_who_looks_for_a_name_that_cannot_be_finds_nothing(ledger: Store) -> None:
+    ledger.append([made("one")])
+    with ledger.query() as db:
+        assert db.execute(sa.select(APPS.c.name).where(APPS.c.name == "on\0e")).first() is None
+    assert ledger.read(app="\0") == []
+
+
 def test_a_reducer_that_fails_leaves_no_event(ledger: Store) -> None:
     ledger.append([made("one")])
     with pytest.raises(sa.exc.IntegrityError):

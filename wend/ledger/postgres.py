@@ -13,12 +13,13 @@ from typing import Any
 import psycopg
 import sqlalchemy as sa
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.types.string import StrDumperUnknown
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 
 from wend.errors import Down, Invalid, Refused
 from wend.ledger import Reduce
-from wend.ledger.rows import LEDGER
+from wend.ledger.rows import LEDGER, ODD
 from wend.ledger.store import Request, Store
 
 WRITING = 0x77656E64  # the advisory lock of whoever appends or rebuilds
@@ -154,5 +155,13 @@ class Postgres(Store):
         super().give_up(group, Down(words, "look whether it is there before you repeat it"))
 
 
+class Plain(StrDumperUnknown):
+    """Text as PostgreSQL can hold it: who looks for a name with a NUL in it finds nothing, as anywhere else."""
+
+    def dump(self, obj: str) -> Any:
+        return super().dump(ODD.sub("\ufffd", obj))
+
+
 def prepare(connection: psycopg.Connection[Any], _record: Any) -> None:
+    connection.adapters.register_dumper(str, Plain)
     connection.execute(EACH_SESSION)
