@@ -13,10 +13,10 @@ from tests.told import Book, at, broke, committed, deployed, owned
 from wend.context import Actor
 from wend.errors import Invalid, NotFound
 from wend.events import Fact
-from wend.signals import Scope, Window, closing
+from wend.signals import Scope, Window, closing, look
 from wend.signals.attribution import attribute
 from wend.signals.evidence import BEHIND, evidence
-from wend.state import figures
+from wend.state import derived, figures
 
 
 @pytest.fixture
@@ -142,3 +142,22 @@ def test_every_number_leads_to_its_rows_and_they_to_the_ledger(book: Book, id: s
     assert all(row["seq"] in here for row in rows)
     empty = {"push_only_rate", "open_hatches"} | ({"support_tickets"} if scope == "service:shop" else set())
     assert bool(rows) != (id in empty)
+
+
+# ---------------------------------------------------------------------------------------------- a long backlog
+
+
+def test_a_long_backlog_is_worked_in_by_slices_and_who_looks_is_told(
+    book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(derived.MOST, "deployment", 3)
+    monkeypatch.setitem(derived.MOST, "change", 5)
+    chain = [committed("c0", 0), *(committed(f"c{n}", n, f"c{n - 1}") for n in range(1, 20))]
+    book.tell(*chain, *(deployed(f"d{n}", n + 0.5, commit=f"c{n}") for n in reversed(range(20))))
+    assert not look.bring_up_to_date(context(book), patience=-1.0)
+    slices: list[int] = []
+    refresh = derived.refresh
+    monkeypatch.setattr(derived, "refresh", lambda db: slices.append(1) or refresh(db))
+    assert look.bring_up_to_date(context(book)) and len(slices) == 7
+    found = book.ask("change_lead_time")
+    assert (found.value.value, found.value.n) == (1800.0, 19), "as if all came at once; one is a seed"

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from wend import signals
 from wend.context import Context
 from wend.signals import Scope, Signal, Window
 from wend.state import derived
 
+PATIENCE = 2.0  # seconds that somebody who looks waits for a backlog
+BEHIND = "More was heard of than is worked in yet; look again in a moment."
 
-def bring_up_to_date(ctx: Context) -> None:
-    """Work in what came since the last look. Cheap when nothing did."""
-    with ctx.ledger.query() as db:
-        stale = derived.stale(db)
-    if stale:
+
+def bring_up_to_date(ctx: Context, patience: float = float("inf")) -> bool:
+    """Work in what came since the last look, slice by slice, so that others may write in between. Cheap when nothing
+    came. Whether all of it is worked in, after at most about `patience` seconds."""
+    until = time.monotonic() + patience
+    while backlog(ctx):
+        if time.monotonic() > until:
+            return False
         with ctx.ledger.transaction() as db:
             derived.refresh(db)
+    return True
+
+
+def backlog(ctx: Context) -> bool:
+    with ctx.ledger.query() as db:
+        return derived.stale(db)
 
 
 def look(ctx: Context, ids: list[str], scope: str, weeks: int) -> list[Signal]:
@@ -24,6 +36,7 @@ def look(ctx: Context, ids: list[str], scope: str, weeks: int) -> list[Signal]:
     found, window = Scope.parse(scope), Window.of(weeks, int(time.time() * 1e6), ctx.config.timezone)
     for id in ids:
         signals.definition(id)
-    bring_up_to_date(ctx)
+    whole = bring_up_to_date(ctx, PATIENCE)
     with ctx.ledger.query() as db:
-        return [signals.measure(db, id, found, window) for id in ids]
+        seen = [signals.measure(db, id, found, window) for id in ids]
+    return seen if whole else [replace(one, notes=(*one.notes, BEHIND)) for one in seen]

@@ -53,8 +53,21 @@ def stale(db: Connection) -> bool:
     return db.execute(sa.select(DIRTY.c.key).where(DIRTY.c.kind != LATE).limit(1)).scalar() is not None
 
 
+# The rest of a long backlog waits, so that nobody who writes waits for all of it; the earliest deployments come first.
+MOST = {"deployment": 1000, "change": 4000}
+PUT_OFF = """
+UPDATE dirty SET kind = 'later ' || kind WHERE kind = :kind AND key NOT IN (
+  SELECT d.key FROM dirty d LEFT JOIN deployments x ON d.kind = 'deployment' AND x.id = d.key
+  WHERE d.kind = :kind ORDER BY x.finished_at, d.key LIMIT :most)
+"""
+TAKEN_UP = "UPDATE dirty SET kind = substr(kind, 7) WHERE kind LIKE 'later %'"
+DONE = f"DELETE FROM dirty WHERE kind <> '{LATE}' AND kind NOT LIKE 'later %'"
+
+
 def refresh(db: Connection) -> None:
-    """Bring the derived tables up to date, in a write transaction."""
+    """Work in a slice of what came, in a write transaction: all of it, unless it is very much. `stale` tells."""
+    for kind, most in MOST.items():
+        db.execute(sa.text(PUT_OFF), {"kind": kind, "most": most})
     lay_edges(db)
     for words in DUE:
         db.execute(sa.text(words))
@@ -68,4 +81,5 @@ def refresh(db: Connection) -> None:
     roll_up(db)
     db.execute(sa.text(f"UPDATE services AS s SET was_team = team, was_repo = repo WHERE {OWNED_ANEW} OR {ELSEWHERE}"))
     db.execute(sa.text(CAME_LATE))
-    db.execute(sa.delete(DIRTY).where(DIRTY.c.kind != LATE))
+    db.execute(sa.text(DONE))
+    db.execute(sa.text(TAKEN_UP))
