@@ -44,6 +44,15 @@ def test_nobody_gives_away_more_than_they_have() -> None:
     assert not auth.covered(("app.*",), "*")
 
 
+def test_whoever_does_anything_with_an_app_has_a_voice_and_research_is_led_by_its_own_scope() -> None:
+    for scope in ("*", "app.*", "app.read", "app.push:hello", "voice.give", "voice.*"):
+        assert auth.permits((scope,), "voice.give", None), scope
+    for scope in ("ledger.read", "ingest.write", "platform.read", "research.lead"):
+        assert not auth.permits((scope,), "voice.give", None), scope
+    assert auth.permits(("research.lead",), "research.lead", None) and auth.permits(("*",), "research.lead", None)
+    assert not auth.permits(("app.*", "signals.*", "voice.*"), "research.lead", None)
+
+
 def test_a_token_with_a_typo_is_not_well_formed() -> None:
     token = auth.make_token("human")
     assert auth.well_formed(token)

@@ -37,9 +37,13 @@ VERBS: dict[str, str] = {
     "ingest.manage": "set up sources and subscriptions, and read what was kept aside",
     "signals.read": "see what is measured, of everything, of teams and of services",
     "signals.confirm": "say which deployment caused an incident",
+    "voice.give": "give feedback and answer surveys",
+    "research.lead": "lead interviews, name pains and open bets, as the platform's team",
 }
 # Signals are for everybody: who sees every app sees them, and who changes every app may say what a change has caused.
 IMPLIED = {"signals.read": "app.read", "signals.confirm": "app.change"}
+# A voice has everybody who does anything here, for one app alone too.
+VOICE = "voice.give"
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 SHAPE = re.compile(r"wend_(admin|human|agent|ci)_([0-9A-Za-z]{32})([0-9A-Za-z]{6})")
 PERSON = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._@+-]{0,63}")
@@ -51,11 +55,13 @@ PERSON = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._@+-]{0,63}")
 def permits(scopes: tuple[str, ...], verb: str, target: str | None) -> bool:
     """Whether one of the scopes covers the verb on the target. A scope is `*`, `verb`, or `verb:app`; `*` may stand
     for a verb's last part (`app.*`). An app's scope covers its previews; a preview's covers only itself. One that is
-    not narrowed covers what its verbs imply, too."""
+    not narrowed covers what its verbs imply, too, and any of `app.*` the voice."""
     mine = () if target is None else (target, spec.parent(target))
     for scope in scopes:
         name, colon, app = scope.partition(":")
         if fits(name, verb) and (not colon or (app and app in mine)):
+            return True
+        if verb == VOICE and name.startswith("app."):
             return True
         if not colon and verb in IMPLIED and fits(name, IMPLIED[verb]):
             return True
@@ -155,7 +161,7 @@ def issue(
     if kind not in ("admin", "human", "agent", "ci"):
         raise Invalid(f"{kind!r} is not a kind of token", "use human, agent or ci")
     for scope in scopes:
-        if scope.partition(":")[0] not in {*VERBS, "*", "app.*", "ledger.*", "platform.*", "ingest.*", "signals.*"}:
+        if scope.partition(":")[0] not in {*VERBS, "*", *(verb.partition(".")[0] + ".*" for verb in VERBS)}:
             raise Invalid(f"unknown scope {scope!r}", f"verbs: {', '.join(VERBS)}; add :APP to narrow one")
     excess = [scope for scope in scopes if not covered(ctx.actor.scopes, scope)]
     if excess:

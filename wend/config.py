@@ -45,6 +45,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("trash_hours", 72, "how long the data of a destroyed app can be restored"),
     Setting("timezone", "UTC", "whose Fridays are meant when deployments are counted by weekday"),
     Setting("bots", "", "e-mail addresses and logins of authors who are no people, with commas"),
+    Setting("platform_team", "platform", "the team whose platform this is: what it says is never counted as users'"),
     Setting("pushes_at_once", 4, "pushes one person may have under way"),
 )
 NAMES = {setting.name: setting for setting in SETTINGS}
