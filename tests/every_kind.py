@@ -20,6 +20,8 @@ def told() -> list[Fact]:
     person |= {"left_at": None, "name": None}
     answer = {"source": "s", "survey": "nps", "wave": "w", "wording": None, "answer": "h", "comment": None}
     restated = {"week": 4, "scope": "all", "signal": "x", "before": 1.0, "after": None, "because": [1]}
+    evidence = {"evidence": "e1", "source": "ticket", "text": "h", "person": "cd", "team": "red", "own": False}
+    evidence |= {"app": "one", "week": 20_458, "at": 5, "minutes": 2.5, "about": {"ticket": "t"}}
     return [
         committed("a", 1),
         committed("b", 2, "a"),
@@ -32,6 +34,18 @@ def told() -> list[Fact]:
         Fact("survey_answered", "survey/nps", answer),
         Fact("figures_closed", "figures", {"week": 4, "figures": {"all": {"x": 1.0}}}),
         Fact("figures_restated", "figures", restated),
+        Fact("evidence_recorded", "evidence/e1", evidence),
+        Fact("evidence_recorded", "evidence/e2", {**evidence, "evidence": "e2"}),
+        Fact("evidence_recorded", "evidence/e3", {**evidence, "evidence": "e3", "text": None}),
+        *(Fact("pain_named", f"pain/{pain}", {"pain": pain, "title": "t"}) for pain in (1, 2, 3)),
+        Fact("evidence_linked", "evidence/e1", {"evidence": "e1", "pain": 1, "by": "ada", "proposed": [2, 1]}),
+        Fact("evidence_linked", "evidence/e2", {"evidence": "e2", "pain": 1, "by": "ada", "proposed": []}),
+        Fact("evidence_unlinked", "evidence/e3", {"evidence": "e3", "pain": 2}),
+        Fact("pain_renamed", "pain/1", {"pain": 1, "title": "u"}),
+        Fact("pain_split", "pain/1", {"pain": 1, "into": [3], "links": {"e2": 3}}),
+        Fact("pain_merged", "pain/3", {"pain": 3, "into": 2}),
+        Fact("pain_closed", "pain/1", {"pain": 1, "why": "w"}),
+        Fact("pain_reopened", "pain/1", {"pain": 1, "why": "w"}),
         Fact("text_erased", "texts", {"hash": "h"}),
     ]
 

@@ -22,8 +22,11 @@ from wend.state import (
     newcomers,
     own,
     people,
+    research,
     resources,
     scaling,
+    surveys,
+    voice,
 )
 from wend.state import derived as derived  # its tables are made with the others
 from wend.state.tables import APPS, CONFIG, DEPLOYS, EXITS, META, RELEASES, RUNS, SEALED, SECRETS, STEPS, TOKENS
@@ -226,6 +229,7 @@ APPLIED = (
     *access.REDUCERS,
     *canaries.REDUCERS,
     *jobs.REDUCERS,
+    *research.REDUCERS,
     *resources.REDUCERS,
     *scaling.REDUCERS,
     *delivery.REDUCERS,
@@ -235,6 +239,8 @@ APPLIED = (
     *figures.REDUCERS,
     *ingest.REDUCERS,
     *own.REDUCERS,
+    *surveys.REDUCERS,
+    *voice.REDUCERS,
 )
 REDUCERS: dict[str, list[Callable[[Connection, Event], None]]] = {}
 for one in APPLIED:
