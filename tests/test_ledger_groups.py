@@ -50,7 +50,7 @@ class Asking(threading.Thread):
 def together(ledger: Store, *acts: Callable[[], list[Event]]) -> list[Any]:
     """Do these as one group, in this order: they pile up while somebody else has the turn."""
     threads = [Asking(act) for act in acts]
-    with ledger.writing:
+    with ledger.writing():
         for count, thread in enumerate(threads, 1):
             thread.start()
             until(lambda count=count: len(ledger.queue) == count, 5)

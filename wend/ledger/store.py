@@ -67,7 +67,8 @@ class Store:
         self, engine: sa.Engine, tables: sa.MetaData, reduce: Reduce, schema: int, clock: Callable[[], float]
     ) -> None:
         self.engine, self.tables, self.reduce, self.schema, self.clock = engine, tables, reduce, schema, clock
-        self.writing = threading.Lock()
+        self.turn = threading.Condition()
+        self.busy = False
         self.queue: deque[Request] = deque()
         self.news = threading.Condition()
 
@@ -105,12 +106,28 @@ class Store:
     @contextmanager
     def transaction(self) -> Generator[sa.Connection]:
         """One writer at a time, durable when it ends without an error, otherwise as if it never began. Raises Down."""
-        with self.writing, self.alone() as connection:
+        with self.writing(), self.alone() as connection:
             yield connection
 
     @contextmanager
+    def writing(self) -> Generator[None]:
+        """No other thread writes for the time of the block."""
+        with self.turn:
+            self.turn.wait_for(lambda: not self.busy)
+            self.busy = True
+        try:
+            yield
+        finally:
+            self.leave()
+
+    def leave(self) -> None:
+        with self.turn:
+            self.busy = False
+            self.turn.notify_all()
+
+    @contextmanager
     def alone(self) -> Generator[sa.Connection]:
-        """The same for whoever has `writing`."""
+        """The same for whoever is `writing`."""
         try:
             with self.engine.connect() as connection:
                 connection.exec_driver_sql(self.begin)
@@ -132,16 +149,25 @@ class Store:
         texts: Mapping[str, bytes] | None = None,
     ) -> list[Event]:
         request = Request([entry(fact) for fact in facts], expect, texts or {})
-        self.queue.append(request)
-        with self.writing:
-            if not request.over:
-                self.commit([self.queue.popleft() for _ in range(len(self.queue))])
+        with self.turn:
+            self.queue.append(request)
+            # Whoever was carried out by another goes at once, and does not wait for the turn as well.
+            self.turn.wait_for(lambda: request.over or not self.busy)
+            group = [] if request.over else list(self.queue)
+            if group:
+                self.busy = True
+                self.queue.clear()
+        if group:
+            try:
+                self.commit(group)
+            finally:
+                self.leave()
         if request.error is not None:
             raise request.error
         return request.written
 
     def commit(self, group: Sequence[Request]) -> None:
-        """Carry out all of these in one transaction, in order. Needs `writing`."""
+        """Carry out all of these in one transaction, in order, while `writing`."""
         try:
             if not self.together(group):
                 self.apart(group)
