@@ -115,7 +115,10 @@ def same(one: Any, other: Any) -> bool:
 
 
 def refreshed(db: Connection) -> Connection:
+    """With everything worked in."""
     derived.refresh(db)
+    while derived.stale(db):
+        derived.refresh(db)
     return db
 
 

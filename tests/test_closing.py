@@ -150,8 +150,8 @@ def test_every_number_leads_to_its_rows_and_they_to_the_ledger(book: Book, id: s
 def test_a_long_backlog_is_worked_in_by_slices_and_who_looks_is_told(
     book: Book, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(derived.MOST, "deployment", 3)
-    monkeypatch.setitem(derived.MOST, "change", 5)
+    monkeypatch.setitem(derived.MOST, "deployments", 3)
+    monkeypatch.setitem(derived.MOST, "changes", 5)
     chain = [committed("c0", 0), *(committed(f"c{n}", n, f"c{n - 1}") for n in range(1, 20))]
     book.tell(*chain, *(deployed(f"d{n}", n + 0.5, commit=f"c{n}") for n in reversed(range(20))))
     assert not look.bring_up_to_date(context(book), patience=-1.0)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.compared import Rows, check, following, memory, once, read, tell
+from tests.compared import Rows, check, following, memory, once, read, refreshed, tell
 from tests.databases import Database, database, postgres, served
 from tests.random_world import Maker
 from tests.told import BEGUN, HOUR
@@ -47,8 +47,7 @@ def worked_out(facts: Sequence[Fact], now: Callable[[], bool]) -> Rows:
             tell(db, [fact], number)
             if now():
                 derived.refresh(db)
-        derived.refresh(db)
-        return following(db)
+        return following(refreshed(db))
 
 
 @given(SEEDS)
@@ -69,6 +68,18 @@ def test_how_often_it_is_worked_out_makes_no_difference(seed: int) -> None:
     at_last = worked_out(told, lambda: False)
     assert worked_out(told, lambda: True) == at_last
     assert worked_out(told, lambda: dice.random() < 0.1) == at_last
+
+
+@given(SEEDS)
+@some(8)
+def test_how_much_is_worked_in_at_once_makes_no_difference(seed: int) -> None:
+    dice = random.Random(seed)
+    told = once(made(seed).heard(dice))
+    whole = worked_out(told, lambda: False)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in derived.MOST:
+            patch.setitem(derived.MOST, name, dice.randrange(1, 9))
+        assert worked_out(told, lambda: dice.random() < 0.1) == whole
 
 
 def rewritten(maker: Maker, told: list[Fact], dice: random.Random) -> list[Fact]:

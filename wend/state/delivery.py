@@ -29,6 +29,8 @@ CHANGES = table(
     text("author", null=True),
     text("author_text", null=True),
     number("seq"),
+    flag("fresh"),
+    some_of("changes_fresh", "fresh = 1", "committed_at"),
     sa.Index("changes_day", "day"),
     sa.Index("changes_repo", "repo", "day"),
     sa.Index("changes_author", "author"),
@@ -64,6 +66,8 @@ DEPLOYMENTS = table(
     number("detected_at", null=True),
     number("restored_at", null=True),
     flag("rework"),
+    flag("fresh"),
+    some_of("deployments_fresh", "fresh = 1", "finished_at"),
     sa.Index("deployments_service", "service", "finished_at", "id"),
     sa.Index("deployments_day", "day"),
     sa.Index("deployments_team", "team", "day"),
@@ -116,12 +120,12 @@ def change_recorded(db: Connection, events: Sequence[Event]) -> None:
     """Commits are the same wherever they are heard of; what one source knows, another may not."""
     authors = side_texts(db, [event.data["author"] for event in events if event.data.get("author")])
     rows = [change_row(event, authors) for event in events]
-    merge_rows(db, CHANGES, rows, highest=("merge", "bot"), known=("author", "author_text", "reverts"))
+    known = ("author", "author_text", "reverts")
+    merge_rows(db, CHANGES, rows, highest=("merge", "bot"), known=known, replace=("fresh",))
     pairs = [
         (row["commit"], parent) for row, event in zip(rows, events, strict=True) for parent in event.data["parents"]
     ]
     add_once(db, PARENTS, [{"commit": commit, "parent": parent} for commit, parent in pairs])
-    mark(db, "change", (row["commit"] for row in rows))
 
 
 def change_row(event: Event, authors: dict[str, str]) -> dict[str, Any]:
@@ -130,7 +134,7 @@ def change_row(event: Event, authors: dict[str, str]) -> dict[str, Any]:
     row |= {"reverts": data.get("reverts"), "merge": int(data["merge"]), "bot": int(data["bot"])}
     hash = data.get("author")
     row |= {"author": authors.get(hash or ""), "author_text": hash[:16] if hash else None}
-    return row | {"day": row["committed_at"] // DAY, "seq": event.seq}
+    return row | {"day": row["committed_at"] // DAY, "seq": event.seq, "fresh": 1}
 
 
 def side_texts(db: Connection, hashes: Sequence[str]) -> dict[str, str]:
@@ -174,7 +178,7 @@ def put_deployments(db: Connection, parts: Sequence[dict[str, Any]]) -> None:
     for part in parts:
         id, row = str(part["id"]), {**UNSAID, **part}
         row = joined(merged[id], row) if id in merged else row
-        merged[id] = row | {"day": None if row["finished_at"] is None else row["finished_at"] // DAY}
+        merged[id] = row | {"day": None if row["finished_at"] is None else row["finished_at"] // DAY, "fresh": 1}
     fresh = [row for id, row in merged.items() if id not in known]
     if fresh:
         db.execute(sa.insert(DEPLOYMENTS), fresh)
@@ -182,7 +186,6 @@ def put_deployments(db: Connection, parts: Sequence[dict[str, Any]]) -> None:
         add_services(db, [{"service": name, "repo": row["repo"]} for name, row in services.items()])
     for id in known:
         db.execute(sa.update(DEPLOYMENTS).where(DEPLOYMENTS.c.id == id).values(**merged[id]))
-    mark(db, "deployment", merged)
     mark(db, "day", (str(row["day"]) for row in known.values() if row["day"] is not None))
 
 

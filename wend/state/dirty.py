@@ -1,5 +1,5 @@
-"""What has changed since the derived tables were worked out: a change, a deployment, an incident, a service, its team,
-or a day."""
+"""What has changed since the derived tables were worked out: an incident, a service, its team, a day. Changes and
+deployments say so themselves, in a column `fresh`; while they are worked in they are in here too."""
 
 from __future__ import annotations
 

@@ -150,8 +150,7 @@ def carried_anew(db: Connection, services: Sequence[str]) -> None:
     """Who carried what of these services is to be worked out from the beginning."""
     for some in cut(services):
         mark(db, "anew", some)
-        theirs = sa.select(DEPLOYMENTS.c.id).where(DEPLOYMENTS.c.service.in_(some))
-        mark(db, "deployment", sorted(db.execute(theirs).scalars()))
+        db.execute(sa.update(DEPLOYMENTS).where(DEPLOYMENTS.c.service.in_(some)).values(fresh=1))
         mark(db, "service", some)
 
 

@@ -50,24 +50,43 @@ FROM (SELECT CAST(key AS BIGINT) AS day FROM dirty WHERE kind = 'day') AS marked
 
 def stale(db: Connection) -> bool:
     """Whether anything came that the derived tables do not know of."""
-    return db.execute(sa.select(DIRTY.c.key).where(DIRTY.c.kind != LATE).limit(1)).scalar() is not None
+    dirty = db.execute(sa.select(DIRTY.c.key).where(DIRTY.c.kind != LATE).limit(1)).first()
+    return dirty is not None or any(db.execute(sa.text(words)).first() is not None for words in FRESH)
 
 
-# The rest of a long backlog waits, so that nobody who writes waits for all of it; the earliest deployments come first.
-MOST = {"deployment": 1000, "change": 4000}
-PUT_OFF = """
-UPDATE dirty SET kind = 'later ' || kind WHERE kind = :kind AND key NOT IN (
-  SELECT d.key FROM dirty d LEFT JOIN deployments x ON d.kind = 'deployment' AND x.id = d.key
-  WHERE d.kind = :kind ORDER BY x.finished_at, d.key LIMIT :most)
+# The rest of a long backlog waits, so that nobody who writes waits for all of it; what happened first comes first.
+MOST = {"deployments": 2000, "changes": 4000}
+FRESH = [f"SELECT 1 FROM {name} WHERE fresh = 1 LIMIT 1" for name in MOST]
+UP_TO = """
+SELECT MIN(at) FROM (
+  SELECT * FROM (SELECT finished_at AS at FROM deployments WHERE fresh = 1 AND finished_at IS NOT NULL
+    ORDER BY finished_at LIMIT 1 OFFSET :deployments) AS d
+  UNION ALL
+  SELECT * FROM (SELECT committed_at AS at FROM changes WHERE fresh = 1
+    ORDER BY committed_at LIMIT 1 OFFSET :changes) AS c
+) AS ends
 """
-TAKEN_UP = "UPDATE dirty SET kind = substr(kind, 7) WHERE kind LIKE 'later %'"
-DONE = f"DELETE FROM dirty WHERE kind <> '{LATE}' AND kind NOT LIKE 'later %'"
+TAKEN_UP = (
+    """INSERT INTO dirty (kind, key) SELECT 'deployment', id FROM deployments
+    WHERE fresh = 1 AND (finished_at IS NULL OR finished_at <= :upto) ON CONFLICT DO NOTHING""",
+    """INSERT INTO dirty (kind, key) SELECT 'change', "commit" FROM changes
+    WHERE fresh = 1 AND committed_at <= :upto ON CONFLICT DO NOTHING""",
+    """UPDATE deployments SET fresh = 0 WHERE fresh = 1 AND (finished_at IS NULL OR finished_at <= :upto)""",
+    """UPDATE changes SET fresh = 0 WHERE fresh = 1 AND committed_at <= :upto""",
+)
+DONE = f"DELETE FROM dirty WHERE kind <> '{LATE}'"
+
+
+def take_up(db: Connection) -> None:
+    """The earliest deployments and changes that are fresh become dirty: all of them, unless they are very many."""
+    end = db.execute(sa.text(UP_TO), {name: most - 1 for name, most in MOST.items()}).scalar()
+    for words in TAKEN_UP:
+        db.execute(sa.text(words), {"upto": 2**62 if end is None else end})
 
 
 def refresh(db: Connection) -> None:
     """Work in a slice of what came, in a write transaction: all of it, unless it is very much. `stale` tells."""
-    for kind, most in MOST.items():
-        db.execute(sa.text(PUT_OFF), {"kind": kind, "most": most})
+    take_up(db)
     lay_edges(db)
     for words in DUE:
         db.execute(sa.text(words))
@@ -82,4 +101,3 @@ def refresh(db: Connection) -> None:
     db.execute(sa.text(f"UPDATE services AS s SET was_team = team, was_repo = repo WHERE {OWNED_ANEW} OR {ELSEWHERE}"))
     db.execute(sa.text(CAME_LATE))
     db.execute(sa.text(DONE))
-    db.execute(sa.text(TAKEN_UP))

@@ -62,7 +62,8 @@ CAUSE = f"""coalesce(
     WHEN 'commit' THEN coalesce(
       (SELECT c.deployment FROM carried c WHERE c."commit" = i.cause AND (i.service IS NULL OR c.service = i.service)
        AND c.seed = 0 ORDER BY c.deployed_at, c.deployment LIMIT 1),
-      (SELECT d.id FROM deployments d WHERE d."commit" = i.cause AND (i.service IS NULL OR d.service = i.service)
+      (SELECT d.id FROM carried c JOIN deployments d ON d.service = c.service AND d."commit" = c."commit"
+       WHERE c."commit" = i.cause AND c.seed = 1 AND (i.service IS NULL OR c.service = i.service)
        AND {COUNTS} ORDER BY d.finished_at, d.id LIMIT 1))
     WHEN 'artifact' THEN
       (SELECT d.id FROM deployments d WHERE d.artifact = i.cause AND d.finished_at <= i.opened_at

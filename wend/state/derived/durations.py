@@ -48,6 +48,7 @@ MEASURES: dict[str, tuple[str, str, str, str]] = {
     "took": ("deployments d", "day", TOOK, f"started_at <= finished_at AND {COUNTS}"),
 }
 FROM_CARRIED = ("lead", "joined", "arrival")
+THESE = "these AS MATERIALIZED (SELECT * FROM carried WHERE fresh = 1)"  # few, and found by that
 
 
 def counting(measure: str, kind: str) -> str:
@@ -76,11 +77,11 @@ def lay_edges(db: Connection) -> None:
 
 def count_fresh(db: Connection, sign: str) -> None:
     """Put the fresh rows of CARRIED in ("+"), or take them out as they are ("-")."""
+    more = "ON CONFLICT (measure, scope, week, bucket) DO UPDATE SET n = durations.n + excluded.n"
     for measure in FROM_CARRIED:
         for kind in ("all", "team"):
-            words = f"INSERT INTO durations {durations(measure, kind, 'fresh = 1', sign)}"
-            more = "ON CONFLICT (measure, scope, week, bucket) DO UPDATE SET n = durations.n + excluded.n"
-            db.execute(sa.text(f"{words} {more}"))
+            words = durations(measure, kind, "fresh = 1", sign).replace("FROM carried", "FROM these")
+            db.execute(sa.text(f"INSERT INTO durations WITH {THESE} {words} {more}"))
 
 
 def forget_none(db: Connection) -> None:
