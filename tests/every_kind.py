@@ -32,6 +32,7 @@ def told() -> list[Fact]:
         Fact("ticket_recorded", "ticket/t", ticket),
         Fact("person_recorded", "person/ab", person),
         Fact("survey_answered", "survey/nps", answer),
+        *asked(),
         Fact("figures_closed", "figures", {"week": 4, "figures": {"all": {"x": 1.0}}}),
         Fact("figures_restated", "figures", restated),
         Fact("evidence_recorded", "evidence/e1", evidence),
@@ -46,7 +47,22 @@ def told() -> list[Fact]:
         Fact("pain_merged", "pain/3", {"pain": 3, "into": 2}),
         Fact("pain_closed", "pain/1", {"pain": 1, "why": "w"}),
         Fact("pain_reopened", "pain/1", {"pain": 1, "why": "w"}),
+        *heard(),
+        *bet_on(),
         Fact("text_erased", "texts", {"hash": "h"}),
+    ]
+
+
+def asked() -> list[Fact]:
+    """A question, shown and put off, and a friction log."""
+    invite = {"invite": "i1", "question": "ease", "topic": "ease", "wording": "ease-1", "wave": "2026-Q1"}
+    invite |= {"person": "cd", "team": "red", "probability": 0.25, "trigger": "push", "held": None, "until": 9}
+    log = {"friction": "f1", "person": "cd", "team": None, "own": False, "date": "2026-01-05", "log": "h"}
+    return [
+        Fact("survey_invited", "asked/cd", invite),
+        Fact("survey_shown", "asked/cd", {"invite": "i1", "channel": "terminal"}),
+        Fact("survey_dismissed", "asked/cd", {"invite": "i1"}),
+        Fact("friction_recorded", "friction/f1", {**log, "colours": {"red": 1}}),
     ]
 
 
@@ -98,3 +114,37 @@ def ours() -> dict[str, dict[str, Any]]:
         "emission_recorded": {"subscription": "s1", "upto": 9, "ok": False, "attempts": 1, "why": "w", "gave_up": True},
         "subscription_removed": {"subscription": "s2"},
     }
+
+
+def heard() -> list[Fact]:
+    """Interviews: one that was held and written down, one that was missed, one whose consent was withdrawn."""
+    asked = {"person": "ab", "week": 20_458, "stratum": "red", "probability": 0.25, "reserve": False}
+    snapshot = {"facts": "h", "quote": None, "notes": None, "story": ["i"], "opportunities": ["e1"], "insights": []}
+    return [
+        *(Fact("interview_scheduled", "interviews", {"interview": id, **asked}) for id in (1, 2, 3)),
+        *(Fact("interview_held", f"interview/{id}", {"interview": id, "consent": "full", "at": 5}) for id in (1, 3)),
+        Fact("interview_missed", "interview/2", {"interview": 2, "why": "absent"}),
+        *(Fact("snapshot_written", f"interview/{id}", {"interview": id, **snapshot}) for id in (1, 3)),
+        Fact("consent_withdrawn", "interview/3", {"interview": 3}),
+    ]
+
+
+def bet_on() -> list[Fact]:
+    """A bet from its beginning to its end, what people said of it, and a procedure done by hand."""
+    bet = {"bet": 1, "pain": 1, "who": "w", "can": "c", "signal": "change_lead_time", "version": 1, "scope": "all"}
+    bet |= {"weeks": 13, "baseline": {"value": 9.0}, "to": 3.0, "by": 20_600, "kill": 20_500, "appetite": 10}
+    bet |= {"sure": 0.7, "low": None, "high": None, "at": 20_458 * 86_400_000_000}
+    work = {"bet": 1, "app": None, "commit": "a", "at": 20_459 * 86_400_000_000, "how": "trailer"}
+    run = {"run": "r1", "toil": "rename", "started_at": 5, "seconds": 61.5, "done": True, "steps": [60.0, 1.5]}
+    return [
+        Fact("bet_opened", "bet/1", bet),
+        Fact("bet_linked", "bet/1", work),
+        Fact("bet_closed", "bet/1", {"bet": 1, "day": 20_500, "why": "w"}),
+        Fact("bet_reargued", "bet/1", {"bet": 1, "kill": 20_600, "why": "w"}),
+        Fact("bet_closed", "bet/1", {"bet": 1, "day": 20_600, "why": "w"}),
+        Fact("bet_judged", "bet/1", {"bet": 1, "verdict": {"verdict": "improved"}}),
+        Fact("loop_asked", "bet/1", {"bet": 1, "person": "ab"}),
+        Fact("loop_answered", "bet/1", {"bet": 1, "person": "ab", "answer": "h"}),
+        Fact("toil_defined", "toil/rename", {"toil": "rename", "title": "t", "steps": ["s"], "automate_hours": 8.0}),
+        Fact("toil_run", "toil/rename", run),
+    ]

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from wend.events import Event
 from wend.state import (
     access,
+    bets,
     canaries,
     catalogue,
     delivery,
@@ -26,6 +27,7 @@ from wend.state import (
     resources,
     scaling,
     surveys,
+    toil,
     voice,
 )
 from wend.state import derived as derived  # its tables are made with the others
@@ -239,6 +241,8 @@ APPLIED = (
     *figures.REDUCERS,
     *ingest.REDUCERS,
     *own.REDUCERS,
+    *bets.REDUCERS,
+    *toil.REDUCERS,
     *surveys.REDUCERS,
     *voice.REDUCERS,
 )
