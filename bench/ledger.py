@@ -110,7 +110,9 @@ def measured(name: str, ledger: Store, events: int, plain: float, synced: float)
     rates: dict[int, float] = {}
     for threads in (1, 16):
         rates[threads], took = singles(ledger.append, min(events, 3200), threads)
-        print(f"{name}: one by one, {threads} threads {rates[threads]:,.0f}/s, {rates[threads] / synced:.2f} × fsync")
+        print(
+            f"{name}: one by one from {threads} at once {rates[threads]:,.0f}/s, {rates[threads] / synced:.2f} × fsync"
+        )
         print(line("    an append", took), f" p99 {quantile(took, 0.99):.1f}")
     good = verdict(f"{name}: 5,000 events/s in batches", batch >= 5000)
     good &= verdict(f"{name}: 500 appends/s one by one", rates[16] >= 500)
