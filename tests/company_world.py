@@ -173,3 +173,12 @@ def importance(company: Company) -> int:
     for (number, _), worth in last.items():
         sums[number] += worth
     return max(sums, key=lambda pain: sums[pain])
+
+
+def said_hours(company: Company) -> int:
+    """The sum of the minutes a week that those interviewed say, and nothing else: no weights, no doubt."""
+    sums = dict.fromkeys(range(len(company.pains)), 0.0)
+    for one in company.told:
+        if one.source == "interview":
+            sums[one.pain] += weekly(one)
+    return max(sums, key=lambda pain: sums[pain])

@@ -179,12 +179,12 @@ def test_the_same_data_say_the_same_in_any_order() -> None:
 
 
 def next_three(
-    told: list[Told], heard: list[Asked], share: float = 1.0, busy: frozenset[str] = frozenset()
+    told: list[Told], heard: list[Asked], share: float = 1.0, listed: frozenset[str] = frozenset()
 ) -> list[whom.Ask]:
     first, second = (
         whom.Rival(one.pain, one.mean, one.reach, one.frequency, one.minutes) for one in ranked(told, heard).rows[:2]
     )
-    return whom.next_people((first, second), told, heard, COMPANY, TODAY, share, busy=busy)
+    return whom.next_people((first, second), told, heard, COMPANY, TODAY, share, listed=listed)
 
 
 def test_teams_that_were_not_heard_come_first() -> None:
@@ -196,10 +196,12 @@ def test_teams_that_were_not_heard_come_first() -> None:
     assert found == next_three(told, heard), "the page does not flicker"
 
 
-def test_nobody_is_asked_twice_or_while_there_is_an_appointment() -> None:
-    heard, busy = asked(*every()[:90]), frozenset(every()[90:95])
-    found = next_three(said(1, *every(2)) + said(2, *every(3)), heard, busy=busy)
-    assert [one.person for one in found] == every()[95:]
+def test_nobody_is_asked_twice_and_who_is_on_the_list_comes_first() -> None:
+    heard, listed = asked(*every()[:90]), frozenset({every()[93]})
+    found = next_three(said(1, *every(2)) + said(2, *every(3)), heard, listed=listed)
+    assert found[0].person == every()[93] and found[0].listed and found[0].chance is None
+    assert [one.chance for one in found[1:]] == [1 / 5, 1 / 4] and {one.person for one in found} <= {*every()[90:]}
+    assert next_three(said(1, *every(2)), asked(*every())) == [], "everybody was heard"
 
 
 def test_when_it_is_known_whom_they_hit_those_tell_their_stories() -> None:

@@ -19,7 +19,8 @@ PULL = 2.0  # people that the company's share is worth in a team's
 class Ask:
     """Somebody to talk to. `gain`: by how much the variance of the difference between the two is expected to shrink,
     in (hours a week)²; None for who is asked for a story. `why`: "whom" of the two hits more people there, or "story":
-    is known to be hit by `pain`, and can tell how often and how long."""
+    is known to be hit by `pain`, and can tell how often and how long. `listed`: is to be interviewed anyway; if not,
+    `chance` is the probability with which they were drawn from their team (None: they were not drawn)."""
 
     person: str
     team: str
@@ -28,6 +29,8 @@ class Ask:
     gain: float | None
     asked: int
     of: int
+    listed: bool
+    chance: float | None
 
 
 @dataclass(frozen=True)
@@ -58,19 +61,20 @@ def next_people(
     today: int,
     whom: float,
     most: int = 3,
-    busy: frozenset[str] = frozenset(),
+    listed: frozenset[str] = frozenset(),
 ) -> list[Ask]:
     """At most so many of the `people`; fewer when the others were heard lately. `whom`: the share of what is not known
-    that is whom the two hit: so many are drawn from teams, the rest are asked for their stories. `busy`: who has an
-    appointment already. The same for the same data."""
+    that is whom the two hit: so many are drawn from teams, the rest are asked for their stories. `listed`: who was
+    drawn for an interview already; of a team they come first. The same for the same data."""
     given = book([one.pain for one in rivals], told, asked, people, today)
     heard = {one.person for one in given.asked if one.week > today - REST}
     mark = seed(given)
-    free = sorted((person for person in people if person not in heard | busy), key=lambda one: lot(mark, one))
-    stories = story_tellers(given, rivals, free)[: round(most * (1 - whom))]
-    drawn = strangers(given, rivals, [person for person in free if person not in {one.person for one in stories}])
-    rest = most - len(stories)
-    return [*drawn[:rest], *stories, *drawn[rest:]][:most]
+    free = sorted(people.keys() - heard, key=lambda one: (one not in listed, lot(mark, one)))
+    stories = story_tellers(given, rivals, free, listed)[: round(most * (1 - whom))]
+    rest = {one.person for one in stories}
+    drawn = strangers(given, rivals, [person for person in free if person not in rest], listed)
+    place = most - len(stories)
+    return [*drawn[:place], *stories, *drawn[place:]][:most]
 
 
 def lot(mark: int, person: str) -> str:
@@ -78,7 +82,7 @@ def lot(mark: int, person: str) -> str:
     return hashlib.sha256(f"{mark} {person}".encode()).hexdigest()
 
 
-def strangers(given: Book, rivals: tuple[Rival, Rival], free: Sequence[str]) -> list[Ask]:
+def strangers(given: Book, rivals: tuple[Rival, Rival], free: Sequence[str], listed: frozenset[str]) -> list[Ask]:
     """People of the teams where one more answer tells the most, each answer taken as given before the next. A
     team's part of the variance of the difference is (its people)² × (variance of one person) / (people asked + 1)."""
     source, heard = newest(given)
@@ -99,8 +103,9 @@ def strangers(given: Book, rivals: tuple[Rival, Rival], free: Sequence[str]) -> 
         }
         gains = {team: there[team] ** 2 * one_more(fresh[team]) * apart[team] for team in waiting}
         team = max(sorted(gains), key=lambda name: gains[name])
-        person = waiting[team].pop(0)
-        found.append(Ask(person, team, "whom", None, gains[team], known[team], there[team]))
+        there_now, person = len(waiting[team]), waiting[team].pop(0)
+        chance = None if person in listed else 1 / there_now
+        found.append(Ask(person, team, "whom", None, gains[team], known[team], there[team], person in listed, chance))
         fresh[team] += 1
         waiting = {name: names for name, names in waiting.items() if names}
     return found
@@ -117,7 +122,7 @@ def variance(given: Book, rival: Rival, team: str, hit: set[str], asked: int) ->
     return share * (1 - share) * rival.each(len(given.people)) ** 2
 
 
-def story_tellers(given: Book, rivals: tuple[Rival, Rival], free: Sequence[str]) -> list[Ask]:
+def story_tellers(given: Book, rivals: tuple[Rival, Rival], free: Sequence[str], listed: frozenset[str]) -> list[Ask]:
     """Those who are known to be hit by the one of the two that is less known, and then of the other; of every team one,
     and then another."""
     found: list[Ask] = []
@@ -129,6 +134,7 @@ def story_tellers(given: Book, rivals: tuple[Rival, Rival], free: Sequence[str])
             if person in hit and all(one.person != person for one in found):
                 team = given.people[person]
                 round_of[team] = round_of.get(team, 0) + 1
-                rows.append((round_of[team], Ask(person, team, "story", rival.pain, None, 0, 0)))
+                ask = Ask(person, team, "story", rival.pain, None, 0, 0, person in listed, None)
+                rows.append((round_of[team], ask))
         found += [ask for _, ask in sorted(rows, key=lambda row: row[0])]
     return found
