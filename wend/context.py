@@ -17,13 +17,15 @@ from wend.runs import Runs
 @dataclass(frozen=True)
 class Actor:
     """Who acts. `kind`: human · agent · app · source · platform. `scopes`: what the token allows, as "verb" or
-    "verb:app", where `*` stands for any; an agent acts `behalf` of a human."""
+    "verb:app", where `*` stands for any; an agent acts `behalf` of a human. `watched`: git says that a person
+    reads along at a terminal."""
 
     name: str
     kind: str = "human"
     scopes: tuple[str, ...] = ()
     behalf: str | None = None
     token: str | None = None
+    watched: bool = False
 
 
 PLATFORM = Actor("platform", "platform", ("*",))

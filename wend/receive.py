@@ -170,6 +170,7 @@ class HookServer:
         self.budget = budget or Budget()
         self.sessions: dict[str, Session] = {}
         self.listener: socket.socket | None = None
+        self.voice = ""  # what a person whose push was refused reads last
 
     def start(self) -> None:
         """Prepare the repositories and listen. Raises Down."""
@@ -249,6 +250,7 @@ class HookServer:
         except WendError as error:
             session.refused = error.message
             say(f"{error.message}\n{error.hint}" if error.hint else error.message)
+            self.offer(session, say)
             return 1
         except BrokenPipeError:
             return 1
@@ -259,6 +261,11 @@ class HookServer:
         finally:
             say.close()
         return 0
+
+    def offer(self, session: Session, say: Say) -> None:
+        """Where to say what one thinks of a refusal, for who can."""
+        if self.voice and session.actor.kind == "human":
+            say(self.voice)
 
     def pre_receive(self, session: Session, said: dict[str, str], given: BinaryIO) -> None:
         """Judge everything that arrived, before git keeps any of it. Raises Refused."""
@@ -279,6 +286,8 @@ class HookServer:
         answer.flush()
         changes = [change(line) for line in pkt.read_until_flush(given)]
         verdicts = self.verdicts(session, changes, b"atomic" in features, say)
+        if any(verdicts.values()):
+            self.offer(session, say)
         for ref, why in verdicts.items():
             line = f"ng {ref} {pkt.one_line(why)}" if why else f"ok {ref}"
             answer.write(pkt.packet(line.encode("utf-8", "surrogateescape")))

@@ -28,9 +28,9 @@ import uvicorn
 from wend import __version__, auth, changes, config, git, previews, reconcile, release, resources
 from wend.config import Config, remembered
 from wend.context import Actor, Context
-from wend.errors import Down, NotFound, Refused, WendError
+from wend.errors import Conflict, Down, NotFound, Refused, WendError
 from wend.events import Fact
-from wend.home import locked, make_home
+from wend.home import holder, locked, make_home, places
 from wend.journal import Say
 from wend.leases import Leases
 from wend.ledger import Ledger
@@ -47,9 +47,11 @@ from wend.runs import Runs
 from wend.state import SCHEMA
 from wend.state.reducers import reduce
 from wend.state.tables import META
+from wend.surveys import asking
 from wend.web import app as web_app
 from wend.worker import Worker
 
+WATCHED = "wend-terminal"  # the user name that our credential helper gives when a person reads along
 log = logging.getLogger("wend")
 
 
@@ -148,10 +150,13 @@ def git_door(ctx: Context, hooks: HookServer) -> git.GitDoor:
 
     def push(pushed: Push, say: Say) -> None:
         acting = replace(ctx, actor=pushed.actor)
+        question = asking.pushed(acting, pushed.app, pushed.new) if pushed.actor.watched else None
         release.push(acting, pushed, say)
         changes.note(ctx, pushed)
         with contextlib.suppress(WendError):  # it is live, whatever comes after; the clock prunes too
             previews.prune(acting, pushed.app, say)
+        if question:
+            question.show(say)
 
     def moved(pushed: Push, say: Say) -> None:
         previews.moved(replace(ctx, actor=pushed.actor), pushed, say)
@@ -159,6 +164,7 @@ def git_door(ctx: Context, hooks: HookServer) -> git.GitDoor:
     def refused(actor: Actor, app: str, why: str) -> None:
         ctx.ledger.append([Fact("push_refused", f"app/{app}", {"reason": why[:2000]}, actor=actor.name, app=app)])
 
+    hooks.voice = f'  tell us what happened: wend feedback "…", or {ctx.config.portal}/feedback'
     limits = git.Limits(each=ctx.config.pushes_at_once)
     return git.GitDoor(lambda header: basic(ctx, header), allow, ctx.repos.open, push, hooks, limits, refused, moved)
 
@@ -171,10 +177,10 @@ def basic(ctx: Context, header: str | None) -> Actor:
     if kind.lower() != "basic":
         raise Refused("a token is needed", "`wend remote` sets up the address and the token")
     try:
-        password = base64.b64decode(value, validate=True).decode("utf-8").partition(":")[2]
+        user, _, password = base64.b64decode(value, validate=True).decode("utf-8").partition(":")
     except ValueError:
         raise Refused("the Authorization header cannot be read", "`wend remote` sets it up") from None
-    return auth.who(ctx, password)
+    return replace(auth.who(ctx, password), watched=user == WATCHED)
 
 
 # ---------------------------------------------------------------------------------------------- running
@@ -254,11 +260,21 @@ def prepare(ctx: Context, hooks: HookServer) -> None:
     """What a plane needs before its doors open; of several that start at once, one does so at a time."""
     with (ctx.config.home / "run" / "planes" / "starting").open("a") as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)
+        check_edge(ctx.config)
         remember_database(ctx.config)
         ctx.router.up()
         hooks.start()
         auth.admin_token(ctx)
         Signer(ctx.config.home / "ledger.key")
+
+
+def check_edge(settings: Config) -> None:
+    """Raises Conflict when planes that run here serve the apps elsewhere: there is one proxy."""
+    for place in places(settings.home):
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            edge = json.loads((place / "serve.json").read_text("utf-8"))["edge"]
+            if holder(place) and edge != settings.edge:
+                raise Conflict(f"the apps of {settings.home} answer at {edge}", f"wend up --edge {edge}")
 
 
 def is_last(ctx: Context) -> bool:

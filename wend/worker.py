@@ -18,6 +18,7 @@ from wend.errors import WendError
 from wend.planes import LEADER
 from wend.signals import closing
 from wend.signals.look import bring_up_to_date
+from wend.surveys import asking
 from wend.watch import Watcher
 
 log = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ def clocks(
         Clock("emit", 1.0, tell),
         Clock("signals", 5.0, bring_up_to_date),
         Clock("figures", 60.0, closing.tend),
+        Clock("questions", 60.0, asking.work_out, each=True),
         Clock("pack", 86_400.0, retention.pack),
     )
 

@@ -46,8 +46,16 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "rollback": ("change", "Go back to an earlier release."),
         "destroy": ("change", "Remove an app and everything it has."),
     },
+    "Voice": {
+        "feedback": ("voice", "Say what is in your way."),
+        "answer": ("voice", "Answer the one question now and then."),
+        "survey": ("voice", "How many were asked, and what they said."),
+        "ticket": ("voice", "Tickets by hand: show, open, close."),
+    },
     "Platform": {
         "paths": ("checks", "The golden paths: kinds of app that just run."),
+        "one-thing": ("one_thing", "What costs most, and how sure that is."),
+        "interview": ("research", "Listen to developers: whom to ask, what they said."),
         "signals": ("signals", "What is measured: show, confirm, access."),
         "ingest": ("ingest", "What happened elsewhere: sources, files, git."),
         "ledger": ("ledger", "What happened here: events, verify, rebuild."),

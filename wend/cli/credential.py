@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -25,4 +26,9 @@ def git_credential(home: Path | None, action: str) -> None:
         show.note(f"wend: no token for {url}\n  try: wend up, or wend login {url}")
         print("quit=1")  # else git would ask for a password that nobody has
         return
-    print(f"username=wend\npassword={found.token}")
+    print(f"username={'wend-terminal' if watched() else 'wend'}\npassword={found.token}")
+
+
+def watched() -> bool:
+    """Whether a person reads what git prints: its messages go to our stderr, too. Then it may be asked something."""
+    return sys.stderr.isatty() and not os.environ.get("CI")

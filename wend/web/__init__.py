@@ -10,12 +10,13 @@ from starlette.routing import Route
 from wend import secrets
 from wend.context import Context
 from wend.ledger.chain import Signer
-from wend.web import api, ingest, metrics, pages, signals
+from wend.web import api, ingest, metrics, one_thing, pages, research, signals, voice
 from wend.web.door import THREADS, Address, Gate, Web, unrouted
 from wend.web.session import Sessions
 from wend.web.show import Renderer
 from wend.web.stream import Streams
 
+ROOMS = (ingest, api, signals, voice, one_thing, research, pages, metrics)
 GIT = {"git-receive-pack": "app.push", "git-upload-pack": "app.read", "info/refs": "app.push or app.read"}
 
 
@@ -23,7 +24,7 @@ def app(ctx: Context, git_routes: list[Route], signer: Signer) -> Starlette:
     """The ASGI app. `state.verbs` names the verb behind every method and path; the git door asks for its own, which
     depend on what git wants to do."""
     web = Web(ctx, signer, Sessions(secrets.key(ctx.config.home)), Streams(), Renderer(), CapacityLimiter(THREADS))
-    addresses = [*ingest.ADDRESSES, *api.ADDRESSES, *signals.ADDRESSES, *pages.ADDRESSES, *metrics.ADDRESSES]
+    addresses = [address for room in ROOMS for address in room.ADDRESSES]
     made = Starlette(routes=[*routes(web, addresses), *git_routes], exception_handlers={HTTPException: unrouted(web)})
     made.state.verbs = {(address.method, address.path): address.verb for address in addresses} | git_verbs(git_routes)
     return made

@@ -10,7 +10,7 @@ from wend.release import Change
 from wend.resources import trash
 from wend.rollout import Asked
 from wend.state import resources as stored
-from wend.web import holding, rehearsal
+from wend.web import asked, holding, rehearsal
 from wend.web.body import Field
 from wend.web.door import Visit
 from wend.web.stream import Flow, Item, told
@@ -26,8 +26,10 @@ def change(visit: Visit, secret: bool) -> Flow:
     """Set and unset configuration or secrets."""
     dry, given = visit.dry(), visit.read(SET, UNSET)
     wanted = Change(given["set"], tuple(given["unset"]), secret)
-    act = rehearsal.change if dry else release.change_config
-    return told(lambda say, gone: act(visit.ctx, visit.app, wanted, say))
+    if dry:
+        return told(lambda say, gone: rehearsal.change(visit.ctx, visit.app, wanted, say))
+    kind = "secret" if secret else "config"
+    return told(asked.after(visit, kind, lambda say, gone: release.change_config(visit.ctx, visit.app, wanted, say)))
 
 
 def config(visit: Visit) -> Flow:
@@ -45,24 +47,28 @@ def rollback(visit: Visit) -> Flow:
     dry, number = visit.dry(), visit.read(Field("release", "whole", None))["release"]
     if dry:
         return told(lambda say, gone: rehearsal.rollback(visit.ctx, visit.app, number, say))
-    return told(lambda say, gone: {"release": release.rollback(visit.ctx, visit.app, number, say)})
+
+    def back(say: Any, gone: Any) -> Item:
+        return {"release": release.rollback(visit.ctx, visit.app, number, say)}
+
+    return told(asked.after(visit, "rollback", back))
 
 
 def canary(visit: Visit) -> Flow:
     """Begin a canary of a release that is there."""
     dry, given = visit.dry(), visit.read(Field("release", "whole", None), Field("steps", "text", None))
-    number, asked = given["release"], shares(given["steps"])
+    number, steps = given["release"], shares(given["steps"])
     if dry:
-        return told(lambda say, gone: rehearsal.canary(visit.ctx, visit.app, number, asked, say))
-    return told(lambda say, gone: {"release": trial.start(visit.ctx, visit.app, number, asked, say)})
+        return told(lambda say, gone: rehearsal.canary(visit.ctx, visit.app, number, steps, say))
+    return told(lambda say, gone: {"release": trial.start(visit.ctx, visit.app, number, steps, say)})
 
 
 def shares(text: str | None) -> Asked:
     """ "5,25,50" as steps; None and "auto": what wend.toml says. Raises Invalid, also for "off": that is no canary."""
-    asked = None if text is None else release.read_steps(text)
-    if asked == "off":
+    wanted = None if text is None else release.read_steps(text)
+    if wanted == "off":
         raise Invalid("a canary in no steps is none", 'write it like "5,25,50"')
-    return asked if isinstance(asked, tuple) else None
+    return wanted if isinstance(wanted, tuple) else None
 
 
 def promote(visit: Visit) -> Flow:
@@ -145,7 +151,9 @@ def remove_preview(visit: Visit) -> Item:
 
 def rotate(visit: Visit) -> Flow:
     visit.read()
-    return told(lambda say, gone: rotation.rotate(visit.ctx, visit.app, visit.name, say))
+    return told(
+        asked.after(visit, "resource", lambda say, gone: rotation.rotate(visit.ctx, visit.app, visit.name, say))
+    )
 
 
 def remove_resource(visit: Visit) -> Flow:

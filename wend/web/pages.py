@@ -11,11 +11,11 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from wend import apps, auth, spec
+from wend import apps, auth, spec, week
 from wend.context import Context
 from wend.errors import NotFound, Refused, WendError
 from wend.events import KINDS, Event
-from wend.web import api, beside, body, charts, forms, holding, reading, rehearsal, session
+from wend.web import api, asked, beside, body, charts, forms, holding, reading, rehearsal, session
 from wend.web.door import KNOWN, OPEN, Act, Address, Stranger, Visit, any_app, asked_app
 from wend.web.numbers import NUMBERS
 from wend.web.show import KINDS as FILES
@@ -76,7 +76,9 @@ def logout(visit: Visit) -> Response:
 
 
 def home(visit: Visit) -> Page:
-    around = {"base": visit.base, "edge": visit.ctx.config.url("hello"), "proxy": visit.ctx.router.alive()}
+    around: Item = {"base": visit.base, "edge": visit.ctx.config.url("hello"), "proxy": visit.ctx.router.alive()}
+    leads = visit.session and auth.permits(visit.ctx.actor.scopes, "research.lead", None)
+    around["week"] = week.checklist(visit.ctx) if leads else None
     return Page("apps.html", reading.all_apps(visit.ctx), around | {"on_trial": beside.on_trial(visit.ctx)})
 
 
@@ -113,7 +115,8 @@ def deploy(visit: Visit) -> Page:
         raise NotFound(f"{visit.app} has no deploy {visit.id!r}", "its page lists them")
     found["trials"] = beside.of_deploy(visit.ctx, found)
     extra = {"url": visit.ctx.config.url(visit.app), "may_change": may_change(visit)}
-    return Page("deploy.html", found, extra | {"offer": beside.offer(visit.ctx, found)})
+    extra |= {"offer": beside.offer(visit.ctx, found), "ask": asked.card(visit, found)}
+    return Page("deploy.html", found, extra)
 
 
 def rollback_page(visit: Visit) -> Page:
