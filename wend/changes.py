@@ -1,6 +1,6 @@
 """The changes that a push to Wend itself brought: what lead time is measured from for our own deploys.
 
-Facts: change_recorded.
+Facts: change_recorded, and bet_linked for those that name a bet.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from wend import spec
 from wend.context import Context
-from wend.ingest import Delivery, gitlog, take
+from wend.ingest import Delivery, gitlog, take, trailers
 from wend.ingest.gitlog import Commit
 from wend.ingest.people import pseudonyms
 from wend.ingest.telling import Telling
@@ -38,6 +38,7 @@ def told(telling: Telling, app: str, commits: list[Commit]) -> None:
         merge, bot = len(one.parents) > 1, telling.bot(one.author)
         telling.change(app, one.id, one.at, one.parents, one.author, merge, one.purpose, one.reverts, bot)
         telling.heard.facts[-1] = replace(telling.heard.facts[-1], id=f"{SOURCE}:{app}@{one.id}")
+        telling.heard.facts += trailers.linked(one.bets, one.id, one.at, SOURCE)
 
 
 # ---------------------------------------------------------------------------------------------- acts

@@ -17,7 +17,7 @@ def rate(count: int, exposure: float) -> Interval | None:
     return Interval(count / exposure, low / exposure, high / exposure, count)
 
 
-def garwood(count: int) -> tuple[float, float]:
+def garwood(count: float) -> tuple[float, float]:
     """Between which means so many events may well have come from."""
     from scipy.special import gammaincinv
 

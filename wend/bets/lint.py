@@ -67,7 +67,7 @@ def of_people(who: str, team: str) -> Iterator[Problem]:
     ours = {" ".join(words(name)) for name in (team, f"{team} team", f"the {team} team", "platform engineers")}
     if TEAM & set(said) or " ".join(said) in ours or said[-2:] in (["platform", "team"], ["our", "team"]):
         yield Problem(f"{plain(who)!r} is the team itself, not its users", "say who of the developers is better off")
-    elif said[-1] in THINGS:
+    elif re.split(r" (?:of|on|in|with|who|that|at|from|for) ", " ".join(said))[0].split()[-1] in THINGS:
         yield Problem(f"{plain(who)!r} is a thing, not people", "say who of the developers is better off")
 
 

@@ -86,7 +86,8 @@ def row(commit: Commit, hot: Collection[str]) -> dict[str, Any]:
     purpose = "hotfix" if commit.purpose == "planned" and commit.id in hot else commit.purpose
     at = (commit.at or 0) // SECOND  # a count of seconds is taken for nothing else
     about = {"commit": commit.id, "committed_at": at, "parents": list(commit.parents), "purpose": purpose}
-    return {**about, "reverts": commit.reverts, "author": commit.author}
+    named = {"bets": list(commit.bets)} if commit.bets else {}
+    return {**about, "reverts": commit.reverts, "author": commit.author, **named}
 
 
 def batches(rows: Iterable[dict[str, Any]], most: int = 1000, room: int = 600_000) -> Iterator[list[dict[str, Any]]]:

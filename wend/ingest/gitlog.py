@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from wend.errors import Invalid
-from wend.ingest import parse
+from wend.ingest import parse, trailers
 from wend.ingest.parse import Purpose
 
 # Each commit as five fields, each ended by a NUL: none of them can hold one.
@@ -22,7 +22,8 @@ LONGEST = 254  # characters of an e-mail address
 @dataclass(frozen=True)
 class Commit:
     """One commit. `at`: when it was committed, Unix microseconds; None when that cannot be. `author`: an e-mail
-    address. `purpose` by its message, which is kept nowhere; `joins`: the branch that a merge says it joins."""
+    address. `purpose` by its message, which is kept nowhere; `joins`: the branch that a merge says it joins; `bets`: those
+    whose work it says it is."""
 
     id: str
     parents: tuple[str, ...]
@@ -31,6 +32,7 @@ class Commit:
     purpose: Purpose
     reverts: str | None
     joins: str = ""
+    bets: tuple[int, ...] = ()
 
 
 def commits(chunks: Iterable[bytes]) -> Iterator[Commit]:
@@ -52,7 +54,8 @@ def commit(id: bytes, parents: bytes, at: bytes, author: bytes, message: bytes) 
     joins = (found["branch"] or found["from"]) if found else ""
     purpose, reverted = parse.purpose(text, joins), parse.reverts(text)
     who = author.decode("utf-8", "replace").strip()[:LONGEST].lower() or None
-    return Commit(id.strip().decode(), tuple(parents.decode().split()), when(at), who, purpose, reverted, joins)
+    above, bets = tuple(parents.decode().split()), trailers.bets(text)
+    return Commit(id.strip().decode(), above, when(at), who, purpose, reverted, joins, bets)
 
 
 def when(seconds: bytes) -> int | None:

@@ -1,6 +1,6 @@
 """Histories of repositories that a client read with git (`wend ingest git`): commits, deployments, and what is gone.
 
-Facts: history_rewritten, change_recorded, history_read, service_recorded, deployment_recorded.
+Facts: history_rewritten, change_recorded, bet_linked, history_read, service_recorded, deployment_recorded.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, cast
 from wend.context import Context
 from wend.errors import Invalid
 from wend.events import Fact
-from wend.ingest import Delivery, Heard, parse, take
+from wend.ingest import Delivery, Heard, parse, take, trailers
 from wend.ingest.people import pseudonyms
 from wend.ingest.telling import Telling, bounded
 from wend.state import ingest as table
@@ -33,6 +33,7 @@ class Change:
     purpose: parse.Purpose
     reverts: str | None
     author: str | None
+    bets: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def told(
 
 
 def change(row: Row) -> Change:
-    known(row, ("commit", "committed_at", "parents", "purpose", "reverts", "author"))
+    known(row, ("commit", "committed_at", "parents", "purpose", "reverts", "author", "bets"))
     purpose = row.get("purpose", "planned")
     if purpose not in ("planned", "revert", "hotfix"):
         raise Invalid(f"purpose = {str(purpose)[:40]!r} is none", "planned, revert or hotfix")
@@ -93,9 +94,17 @@ def change(row: Row) -> Change:
         raise Invalid("parents is a list of commits, and author a text or null", "see docs/api.md")
     above = tuple(parse.commit(one) for one in cast(list[object], parents))
     reverts = None if row.get("reverts") is None else parse.commit(row["reverts"])
-    return Change(
-        parse.commit(row["commit"]), parse.moment(row["committed_at"]), above, purpose, reverts, author and author[:254]
-    )
+    at, bets = parse.moment(row["committed_at"]), numbers(row.get("bets", []))
+    return Change(parse.commit(row["commit"]), at, above, purpose, reverts, author and author[:254], bets)
+
+
+def numbers(given: object) -> tuple[int, ...]:
+    """The bets that a commit names. Raises Invalid."""
+    each = cast(list[object], given) if isinstance(given, list) else [given]
+    found = [one for one in each if isinstance(one, int) and not isinstance(one, bool) and 0 < one < 10**9]
+    if len(found) != len(each) or len(found) > trailers.MOST:
+        raise Invalid("bets is a list of at most ten numbers of bets", "see docs/api.md")
+    return tuple(found)
 
 
 def deployment(row: Row) -> Deployment:
@@ -133,6 +142,7 @@ def heard(told: Told, delivery: Delivery, seen: Mapping[str, tuple[bool, int]]) 
         merge, bot = len(one.parents) > 1, telling.bot(one.author)
         telling.change(told.repo, one.commit, one.at, one.parents, one.author, merge, one.purpose, one.reverts, bot)
         named(telling, here + one.commit + again(one.commit))
+        telling.heard.facts += trailers.linked(one.bets, one.commit, one.at, SOURCE)
     if at:
         tell(telling, "history_read", told.repo, {"commits": at}, again)
     if told.team:
