@@ -202,7 +202,10 @@ def test_the_newer_push_wins_at_whichever_plane(pair: tuple[Plane, Plane], tmp_p
 
 
 def test_another_database_cannot_join_and_sqlite_neither(pair: tuple[Plane, Plane], postgres: PostgresServer) -> None:
-    first, _ = pair
+    first, second = pair
+    second.edge += 1
+    assert second.start().wait(timeout=30) == 5
+    assert f"answer at 127.0.0.1:{first.edge}" in second.log(), "there is one proxy"
     other = postgres.make()
     for database in (other.url, ""):
         stranger = Plane(first.home, database, first.edge)
