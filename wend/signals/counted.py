@@ -20,7 +20,7 @@ from wend.state.derived.durations import DURATIONS, LOWS, MEASURES, counting, mo
 from wend.state.derived.rollups import ARRIVALS, DAYS
 from wend.stats import Interval, more_for_quantile, more_for_share, ranks, wilson
 
-COLUMNS = ("deployments", "rollbacks", "rework", "failed", "assumed", "pushes", "push_only")
+COLUMNS = ("day", "deployments", "rollbacks", "rework", "failed", "assumed", "pushes", "push_only")
 Day = Mapping[str, int]
 Histogram = list[tuple[int, int, int]]  # (week, bucket, n), rising
 
@@ -107,7 +107,8 @@ def weekly(found: Histogram, at: float) -> dict[int, Interval | None]:
     """A quantile of every week, to the middle of its bucket."""
     made: dict[int, Interval | None] = {}
     for week, rows in groupby(found, key=lambda row: row[0]):
-        pile = piled((row[1], row[2]) for row in rows)
+        some = list(rows)
+        pile = Piled([row[1] for row in some], list(accumulate(row[2] for row in some)))
         low, high = ranks(pile.n, at)
         value, lower, upper = (
             middle(pile.find(min(pile.n, max(1, rank)))[0]) for rank in (round((pile.n + 1) * at), low, high)
@@ -129,11 +130,11 @@ def days(db: Connection, scope: Scope, window: Window) -> list[Day]:
     if scope.kind == "service":
         words = rollups.days("service", "day BETWEEN :first AND :last AND service = :name")
         given = {"first": window.first, "last": window.last, "name": scope.name}
-        rows = db.execute(sa.text(f"{words} ORDER BY day"), given).mappings()
+        found = db.execute(sa.text(f"SELECT {', '.join(COLUMNS)} FROM ({words}) AS d ORDER BY day"), given)
     else:
         here = (DAYS.c.scope == scope.key) & DAYS.c.day.between(window.first, window.last)
-        rows = db.execute(sa.select(DAYS).where(here).order_by(DAYS.c.day)).mappings()
-    return [{"day": row["day"], **{name: int(row[name]) for name in COLUMNS}} for row in rows]
+        found = db.execute(sa.select(*(DAYS.c[name] for name in COLUMNS)).where(here).order_by(DAYS.c.day))
+    return [dict(zip(COLUMNS, map(int, row), strict=True)) for row in found.all()]
 
 
 def came(db: Connection, scope: Scope, window: Window) -> list[tuple[int, int, int]]:
@@ -148,8 +149,8 @@ def came(db: Connection, scope: Scope, window: Window) -> list[tuple[int, int, i
     return [(row["day"], int(row["changes"]), int(row["waiting"])) for row in rows]
 
 
-def histogram(db: Connection, measure: str, scope: Scope, window: Window) -> Histogram:
-    """One measure's durations per week and bucket."""
+def histogram(db: Connection, measure: str, scope: Scope, window: Window, by_week: bool = True) -> Histogram:
+    """One measure's durations per week and bucket; not `by_week`: all of them, where the week means nothing."""
     if scope.kind == "service":
         return counted_now(db, measure, scope, window.first, window.last)
     begin, end = monday(window.first), monday(window.last)
@@ -160,9 +161,13 @@ def histogram(db: Connection, measure: str, scope: Scope, window: Window) -> His
     cut = end >= begin and beyond(db, measure, scope, window.last + 1, end + 6)
     here = (DURATIONS.c.measure == measure) & (DURATIONS.c.scope == scope.key)
     weeks = DURATIONS.c.week.between(begin, end - 7 if cut else end)
-    query = sa.select(DURATIONS.c.week, DURATIONS.c.bucket, DURATIONS.c.n).where(here, weeks)
-    rows = db.execute(query.order_by(DURATIONS.c.week, DURATIONS.c.bucket))
-    found += [(row[0], row[1], row[2]) for row in rows]
+    query = sa.select(DURATIONS.c.week, DURATIONS.c.bucket, DURATIONS.c.n).order_by(
+        DURATIONS.c.week, DURATIONS.c.bucket
+    )
+    if not by_week:
+        query = sa.select(sa.literal(0), DURATIONS.c.bucket, sa.func.sum(DURATIONS.c.n)).group_by(DURATIONS.c.bucket)
+    rows: Any = db.execute(query.where(here, weeks)).all()
+    found += rows if by_week else [(0, row[1], int(row[2])) for row in rows]
     return found + counted_now(db, measure, scope, end, window.last) if cut else found
 
 
@@ -171,7 +176,7 @@ def counted_now(db: Connection, measure: str, scope: Scope, first: int, last: in
     only, given = whose(scope, {"first": first, "last": last})
     words = durations.durations(measure, scope.kind, f"{{day}} BETWEEN :first AND :last {only}")
     rows = db.execute(sa.text(f"SELECT week, bucket, n FROM ({words}) AS f ORDER BY week, bucket"), given)
-    return [(row[0], row[1], row[2]) for row in rows]
+    return [(row[0], row[1], row[2]) for row in rows.all()]
 
 
 def beyond(db: Connection, measure: str, scope: Scope, first: int, last: int) -> bool:
@@ -220,7 +225,7 @@ def value_of(db: Connection, measure: str, scope: Scope, window: Window, bucket:
     given = {"first": window.first, "last": window.last, "low": LOWS[bucket], "top": top, "place": place}
     only, given = whose(scope, given)
     words = (
-        f"SELECT {value} AS value FROM {source} WHERE {counting(measure, scope.kind)} "
+        f"SELECT {value} AS value FROM {source} WHERE {counting(measure, scope.kind).replace('AND lead >= 0', '')} "
         f"AND {day} BETWEEN :first AND :last {only} "
         f"AND {value} >= :low AND {value} < :top ORDER BY {value} LIMIT 1 OFFSET :place"
     )

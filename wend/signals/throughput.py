@@ -76,7 +76,7 @@ def change_lead_time(db: Connection, scope: Scope, window: Window) -> Signal:
     waiting = still_waiting(db, scope, window)
     value = Value(half.value, half.low, half.high, half.n, half.says, waiting.censored, skewed=wrong)
     parts = {"p75": three, "p90": nine, "with_waiting": waiting}
-    joined = histogram(db, "joined", scope, window)
+    joined = histogram(db, "joined", scope, window, False)
     if joined:
         parts["merge_to_deploy"] = quantiles(db, "joined", scope, window, joined, (0.5,))[0]
     notes = (CLOCKS.format(wrong),) if wrong else ()
@@ -96,7 +96,7 @@ def skewed(db: Connection, scope: Scope, window: Window) -> int:
 def still_waiting(db: Connection, scope: Scope, window: Window) -> Value:
     """The median lead time of the changes committed in the window, those that wait included. A waiting one's age is
     counted in whole days."""
-    ended = [(middle(bucket), n, 0) for _, bucket, n in histogram(db, "arrival", scope, window)]
+    ended = [(middle(bucket), n, 0) for _, bucket, n in histogram(db, "arrival", scope, window, False)]
     ages = [(max(0.0, window.last - day) * 86400.0, waiting) for day, _, waiting in came(db, scope, window)]
     lost = [(age, 0, waiting) for age, waiting in ages if waiting]
     return over(survival.median(survival.curve([*ended, *lost])))
@@ -139,4 +139,4 @@ def failures(db: Connection, scope: Scope, window: Window) -> list[tuple[int, in
     query = query.where(c.day.between(window.first, window.last))
     if scope.kind != "all":
         query = query.where(c[scope.kind] == scope.name)
-    return [(row[0], row[1], row[2]) for row in db.execute(query)]
+    return [(row[0], row[1], row[2]) for row in db.execute(query).all()]

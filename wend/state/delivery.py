@@ -67,6 +67,7 @@ DEPLOYMENTS = table(
     number("restored_at", null=True),
     flag("rework"),
     flag("fresh"),
+    some_of("deployments_fault", "fault_at IS NOT NULL", "service"),
     some_of("deployments_fresh", "fresh = 1", "finished_at"),
     sa.Index("deployments_service", "service", "finished_at", "id"),
     sa.Index("deployments_day", "day"),
