@@ -15,6 +15,7 @@ from wend.context import Context
 from wend.ledger.rows import LEDGER
 from wend.research import interviews, people
 from wend.state import research as table
+from wend.state.bets import BETS
 from wend.state.delivery import DAY
 from wend.state.voice import EVIDENCE
 from wend.voice.evidence import monday
@@ -35,6 +36,7 @@ class Step:
     next: str
     count: int | None = None
     of: int | None = None
+    known: bool = True  # whether there is anybody to ask
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def listen(it: Facts, known: int) -> Step:
     says = f"{it.heard} of {wanted} people heard"
     says += f", and {it.undrawn} who were not drawn" if it.undrawn else ""
     next = "`wend interview next` says whom to ask" if known else "tell who is here: `wend ingest file csv people.csv`"
-    return Step("listen", f"Interview {wanted} developers", it.heard >= wanted, says, next, it.heard, wanted)
+    return Step("listen", f"Interview {wanted} developers", it.heard >= wanted, says, next, it.heard, wanted, known > 0)
 
 
 def write(it: Facts) -> Step:
@@ -106,7 +108,7 @@ def facts(db: Connection, now: int) -> Facts:
     """Those of the week in which `now` (microseconds) is."""
     week = monday(now // DAY)
     held = table.held_between(db, week, week + 6)
-    owed = [one for one in table.interviews(db) if interviews.due_at(one) is not None]
+    waiting = owed(db)
     c = EVIDENCE.c
     said = sa.select(sa.func.count(), sa.func.count(c.pain)).where(
         c.source == "interview", c.week == week, c.own == 0, c.text.is_not(None)
@@ -115,14 +117,20 @@ def facts(db: Connection, now: int) -> Facts:
     return Facts(
         len({one["person"] for one in held if one["probability"] is not None}),
         len({one["person"] for one in held if one["probability"] is None}),
-        len(owed),
-        sum((interviews.due_at(one) or 0) < now for one in owed),
+        len(waiting),
+        sum((interviews.due_at(one) or 0) < now for one in waiting),
         hurts,
         linked,
-        happened(db, ("bet_opened",)) - happened(db, ("bet_closed",)),
+        db.execute(sa.select(sa.func.count()).where(BETS.c.state == "open")).scalar() or 0,
         happened(db, ASKED, week * DAY),
         silence(db, now),
     )
+
+
+def owed(db: Connection) -> list[dict[str, Any]]:
+    """Interviews that are not written down yet, the one that is due first before the others."""
+    waiting = [one for one in table.unwritten(db) if interviews.due_at(one) is not None]
+    return sorted(waiting, key=lambda one: one["held_at"])
 
 
 def happened(db: Connection, kinds: tuple[str, ...], since: int = 0) -> int:
@@ -139,11 +147,21 @@ def silence(db: Connection, now: int) -> int:
 
 
 def checklist(ctx: Context) -> dict[str, Any]:
-    """This week's: `week` (its Monday, in UTC days since 1970), `steps`, `silent` (days without an interview), `red`
+    """This week's: `week` (its Monday, in UTC days since 1970), `steps`, `who` is to be asked next (null: nobody is
+    drawn), `due` (the number of an interview to write down, or null), `silent` (days without an interview), `red`
     (whether those are too many)."""
     now = interviews.now_us()
     with ctx.ledger.query() as db:
         it = facts(db, now)
         known = len(people.customers(ctx, db, now // DAY))
+        due = next((one["id"] for one in owed(db)), None)
+    who = next(iter(interviews.drawn(ctx)["next"]), None)
     found: list[Mapping[str, Any]] = [asdict(one) for one in steps(it, known)]
-    return {"week": monday(now // DAY), "steps": found, "silent": it.silent, "red": it.silent >= SILENT}
+    return {
+        "week": monday(now // DAY),
+        "steps": found,
+        "who": who,
+        "due": due,
+        "silent": it.silent,
+        "red": it.silent >= SILENT,
+    }

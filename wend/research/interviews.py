@@ -135,37 +135,43 @@ def told(ctx: Context, rows: Sequence[Row]) -> list[Row]:
 def upcoming(ctx: Context) -> list[Row]:
     """Whom to ask next this week; they are drawn if that is not done yet."""
     people.invite(ctx)
+    return drawn(ctx)["next"]
+
+
+def drawn(ctx: Context) -> dict[str, Any]:
+    """Whom to ask next, without drawing: `next`, and whether this week's people are `drawn`."""
     day = people.today()
     with ctx.ledger.query() as db:
         here = {one.id for one in people.customers(ctx, db, day)}
-        rows = next_up(table.interviews(db, monday(day)), here)
-    return told(ctx, rows)
+        week = table.of_week(db, monday(day))
+    there = any(one["probability"] is not None for one in week)
+    return {"drawn": there, "next": told(ctx, next_up(week, here))}
 
 
 def schedule(ctx: Context) -> list[Row]:
     """Everybody drawn this week, the reserve and those who came undrawn, and what became of them."""
     people.invite(ctx)
     with ctx.ledger.query() as db:
-        rows = table.interviews(db, monday(people.today()))
+        rows = table.of_week(db, monday(people.today()))
     return told(ctx, rows)
 
 
 def past(ctx: Context, limit: int) -> list[Row]:
     """The newest interviews that took place or were missed."""
     with ctx.ledger.query() as db:
-        rows = [row for row in table.interviews(db, limit=limit) if row["state"] != "invited"]
+        rows = table.over(db, limit)
     return told(ctx, rows)
 
 
 def hold(ctx: Context, who: str, consent: str, at: int | None = None) -> Row:
     """An interview begins, or took place `at`. `who`: its number, or a person: their pseudonym or its beginning, or
-    an e-mail address or login of theirs. Whoever was not drawn this week has no probability, and is counted apart.
+    an e-mail address or login of theirs. Whoever was not drawn that week has no probability, and is counted apart.
     Raises NotFound, Refused for the platform's own team, Invalid and Conflict."""
     if consent not in CONSENT:
         raise Invalid(f"{consent[:20]!r} is no consent", f"there are: {', '.join(CONSENT)}")
     held_at = when(at, now_us())
     with ctx.ledger.query() as db:
-        row, person = find(ctx, db, who.strip())
+        row, person = find(ctx, db, who.strip(), monday(held_at // DAY))
         refuse_own(ctx, db, person)
     if row is not None:
         begin(ctx, row, consent, held_at)
@@ -192,7 +198,7 @@ def begin_undrawn(ctx: Context, person: str, consent: str, at: int) -> int:
             number, seq = table.tip(db)
             known = [one for one in people.customers(ctx, db, day) if one.id == person]
         groups = known[0] if known else Person(person, "", "", "", "")
-        asked = people.invitation(ctx, number + 1, monday(day), Drawn(groups, 0.0, False))
+        asked = people.invitation(ctx, number + 1, monday(at // DAY), Drawn(groups, 0.0, False))
         asked.data["probability"], asked.data["stratum"] = None, groups.stratum if known else ""
         try:
             ctx.ledger.append([asked, began(ctx, number + 1, consent, at)], expect=(STREAM, seq))
@@ -233,14 +239,13 @@ def the_one(ctx: Context, id: int) -> Row:
     return told(ctx, [row])[0]
 
 
-def find(ctx: Context, db: Connection, who: str) -> tuple[Row | None, str]:
-    """(this week's interview with them, if there is one; their pseudonym). Raises NotFound."""
+def find(ctx: Context, db: Connection, who: str, week: int) -> tuple[Row | None, str]:
+    """(the interview with them of that week, if there is one; their pseudonym). Raises NotFound."""
     if who.isascii() and who.isdigit() and len(who) < 7:
         row = known(db, int(who))
         return row, row["person"]
     person = person_of(ctx, db, who)
-    week = table.interviews(db, monday(people.today()))
-    mine = [row for row in week if row["person"] == person]
+    mine = [row for row in table.of_week(db, week) if row["person"] == person]
     return (mine[-1] if mine else None), person
 
 

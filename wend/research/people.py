@@ -222,7 +222,7 @@ def invite(ctx: Context) -> list[int]:
         day = today()
         week = monday(day)
         with ctx.ledger.query() as db:
-            there = [one["id"] for one in table.interviews(db, week) if one["probability"] is not None]
+            there = [one["id"] for one in table.of_week(db, week) if one["probability"] is not None]
             everybody, missed = customers(ctx, db, day), table.last_missed(db)
             number, seq = table.tip(db)
         if there:

@@ -98,7 +98,8 @@ def says(points: Sequence[Point], below: int | None, n: int, base: int, run: int
     last = points[-1]
     if last.new is None or last.low is None or last.high is None:
         return f"no pain was found in {n} interviews"
-    added = f"the last {run} of {n} interviews added {last.new:.0%} new pains ({last.low:.0%}–{last.high:.0%})"
+    new, low, high, most = (f"{100 * share:.0f}" for share in (last.new, last.low, last.high, threshold))
+    added = f"the last {run} of {n} interviews added {new} % new pains ({low}–{high} %)"
     if below is None:
-        return f"{added}; more than {threshold:.0%}: go on"
-    return f"{added}; at most {threshold:.0%} since {below}, which says nothing of people who were not heard"
+        return f"{added}; more than {most} %: go on"
+    return f"{added}; at most {most} % since {below}, which says nothing of people who were not heard"

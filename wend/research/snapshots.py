@@ -116,7 +116,7 @@ def write(ctx: Context, id: int, said: Said) -> dict[str, Any]:
         word = "its consent was withdrawn" if row["withdrawn_at"] else f"it is {row['state']}"
         raise Conflict(f"interview {id} has no snapshot: {word}", "`wend interview list` shows those that are due")
     if row["written_at"] is not None:
-        raise Conflict(f"interview {id} has its snapshot", f"`wend interview list --id {id}` shows it")
+        raise Conflict(f"interview {id} has its snapshot", f"`wend interview list {id}` shows it")
     allowed(said, row["consent"], id)
     facts, texts = made_evidence(ctx, row, said)
     data, kept = hashes(pseudonyms(ctx.config.home), id, said)

@@ -78,14 +78,22 @@ REDUCERS = (consent_withdrawn, interview_held, interview_missed, interview_sched
 # ---------------------------------------------------------------------------------------------- questions
 
 
-def interviews(db: Connection, week: int | None = None, limit: int | None = None) -> list[dict[str, Any]]:
-    """Rows of the table, newest first; of one week, those drawn first come first."""
-    query = sa.select(INTERVIEWS)
-    if week is not None:
-        query = query.where(INTERVIEWS.c.week == week).order_by(INTERVIEWS.c.id)
-    else:
-        query = query.order_by(INTERVIEWS.c.id.desc()).limit(limit)
+def of_week(db: Connection, week: int) -> list[dict[str, Any]]:
+    """The rows of a week, those drawn first before the others."""
+    query = sa.select(INTERVIEWS).where(INTERVIEWS.c.week == week).order_by(INTERVIEWS.c.id)
     return [dict(row) for row in db.execute(query).mappings()]
+
+
+def over(db: Connection, limit: int) -> list[dict[str, Any]]:
+    """The newest that were held or missed."""
+    query = sa.select(INTERVIEWS).where(INTERVIEWS.c.state != "invited").order_by(INTERVIEWS.c.id.desc()).limit(limit)
+    return [dict(row) for row in db.execute(query).mappings()]
+
+
+def unwritten(db: Connection) -> list[dict[str, Any]]:
+    """Interviews that were held, and of which no snapshot is there."""
+    here = (INTERVIEWS.c.state == "held") & INTERVIEWS.c.written_at.is_(None)
+    return [dict(row) for row in db.execute(sa.select(INTERVIEWS).where(here).order_by(INTERVIEWS.c.id)).mappings()]
 
 
 def interview(db: Connection, id: int) -> dict[str, Any] | None:
