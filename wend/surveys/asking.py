@@ -7,9 +7,9 @@ work. Facts: survey_invited, survey_shown, survey_dismissed.
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
@@ -31,8 +31,9 @@ from wend.surveys import Question, gate, question, questions, worded, wording
 from wend.surveys.gate import Ask, Past, Situation
 from wend.voice import evidence
 
-MONTH, HOUR = 30 * DAY, DAY // 24
+MONTH = 30 * DAY
 RATES: WeakKeyDictionary[Ledger, tuple[int, Mapping[str, float]]] = WeakKeyDictionary()
+HANDS = ThreadPoolExecutor(2, thread_name_prefix="survey")
 log = logging.getLogger(__name__)
 
 
@@ -166,7 +167,7 @@ def situation(ctx: Context, db: Connection, who: Person, app: str, one: Question
     now = int(time.time() * 1e6)
     mine = set(db.execute(sa.select(APPS.c.name).where(APPS.c.team == who.team)).scalars()) if who.team else set[str]()
     theirs = (DEPLOYS.c.actor == ctx.actor.name) & (DEPLOYS.c.started_at > now - MONTH)
-    mine |= {app, *db.execute(sa.select(sa.distinct(DEPLOYS.c.app)).where(theirs)).scalars()}
+    mine |= {app, *db.execute(sa.select(DEPLOYS.c.app).where(theirs).distinct()).scalars()}
     recent = DEPLOYS.c.app.in_(mine - {app}) & (DEPLOYS.c.started_at > now - DAY)
     query = sa.select(DEPLOYS.c.app, DEPLOYS.c.state).where(recent).order_by(DEPLOYS.c.started_at)
     states = {row.app: row.state for row in db.execute(query)}
@@ -220,7 +221,9 @@ def push_event(app: str, commit: str) -> str:
     return f"push {app} {commit}"
 
 
-def apart(name: str, act: Callable[[], object]) -> threading.Thread:
+def apart(name: str, act: Callable[[], object]) -> None:
+    """Act soon, on a thread that is there already: to start one is to wait until it has begun."""
+
     def quietly() -> None:
         try:
             act()
@@ -229,9 +232,7 @@ def apart(name: str, act: Callable[[], object]) -> threading.Thread:
         except Exception:
             log.exception("%s", name)
 
-    thread = threading.Thread(target=quietly, name=f"survey-{name}", daemon=True)
-    thread.start()
-    return thread
+    HANDS.submit(quietly)
 
 
 def shown(ctx: Context, invite: str, channel: str) -> None:
