@@ -127,6 +127,13 @@ def test_who_looked_is_shown_with_its_own_words(there: World) -> None:
     assert "Interviews" in page and 'href="/signals/interviews"' not in page
 
 
+def test_the_one_command_that_is_given_a_person_answers_with_no_figure_of_theirs(there: World) -> None:
+    said = there.ask("POST", "/api/research/interviews", {"who": "dev3", "consent": "none"}).json
+    times = {"held_at", "due_at", "written_at", "withdrawn_at", "week"}
+    numbers = {key for key, value in said.items() if isinstance(value, int | float) and not isinstance(value, bool)}
+    assert numbers - times - {"probability"} == {"interview"}
+
+
 # ---------------------------------------------------------------------------------------------- pages
 
 

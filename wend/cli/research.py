@@ -116,11 +116,11 @@ def state(one: Item) -> str:
 
 
 @interview.command("start")
-@click.argument("person")
+@click.argument("whom", metavar="PERSON")
 @click.option("--consent", type=click.Choice(CONSENTS), help="What they allow; asked for on a terminal.")
 @click.option("--at", metavar="TIME", help="When it was, if it is over: 2026-03-01T12:30:00Z.")
 @json_option
-def interview_start(person: str, consent: str | None, at: str | None, json: bool) -> None:
+def interview_start(whom: str, consent: str | None, at: str | None, json: bool) -> None:
     """Begin an interview and print the questions to read out. PERSON: its number, a login, e-mail address or pseudonym.
 
     Example: wend interview start 7 --consent full
@@ -130,7 +130,7 @@ def interview_start(person: str, consent: str | None, at: str | None, json: bool
             raise Invalid("what do they consent to?", "--consent full, notes or none")
         show.say('Ask: "May I keep what you say, and may I quote you without your name?"')
         consent = str(click.prompt("They consent to", type=click.Choice(CONSENTS), default="full"))
-    body = {"who": person, "consent": consent} | ({"at": at} if at else {})
+    body = {"who": whom, "consent": consent} | ({"at": at} if at else {})
     said = client().ask("POST", "research/interviews", body)
     if json:
         show.as_json(said)
