@@ -49,6 +49,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     "Voice": {
         "feedback": ("voice", "Say what is in your way."),
         "answer": ("voice", "Answer the one question now and then."),
+        "answer-bet": ("bets", "Say whether a bet fixed what you told."),
         "survey": ("voice", "How many were asked, and what they said."),
         "ticket": ("voice", "Tickets by hand: show, open, close."),
     },
@@ -56,6 +57,8 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "paths": ("checks", "The golden paths: kinds of app that just run."),
         "one-thing": ("one_thing", "What costs most, and how sure that is."),
         "interview": ("research", "Listen to developers: whom to ask, what they said."),
+        "bet": ("bets", "Outcomes that are bet on: open, show, close."),
+        "toil": ("toil", "Work by hand: checklists, run and timed."),
         "signals": ("signals", "What is measured: show, confirm, access."),
         "ingest": ("ingest", "What happened elsewhere: sources, files, git."),
         "ledger": ("ledger", "What happened here: events, verify, rebuild."),
@@ -114,6 +117,8 @@ def main(arguments: list[str] | None = None) -> int:
         # Not wend.main(): it would turn a closed pipe into exit code 1, which is that of a bug.
         with wend.make_context("wend", sys.argv[1:] if arguments is None else arguments) as context:
             code = wend.invoke(context)
+            if "wend.cli.client" in sys.modules:  # the platform was spoken to
+                import_module("wend.cli.question").perhaps(sys.argv[1:] if arguments is None else arguments)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except click.exceptions.Exit as ended:

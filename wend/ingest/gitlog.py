@@ -22,8 +22,8 @@ LONGEST = 254  # characters of an e-mail address
 @dataclass(frozen=True)
 class Commit:
     """One commit. `at`: when it was committed, Unix microseconds; None when that cannot be. `author`: an e-mail
-    address. `purpose` by its message, which is kept nowhere; `joins`: the branch that a merge says it joins; `bets`: those
-    whose work it says it is."""
+    address. `purpose` by its message, which is kept nowhere; `joins`: the branch that a merge says it joins; `bets`:
+    those whose work it says it is."""
 
     id: str
     parents: tuple[str, ...]

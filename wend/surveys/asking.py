@@ -23,6 +23,7 @@ from wend.events import Fact
 from wend.feedback import Person
 from wend.ingest.people import Pseudonyms, pseudonyms
 from wend.ledger import Ledger
+from wend.state.bets import LOOP
 from wend.state.delivery import DAY, INCIDENTS
 from wend.state.people import ALIASES, ANSWERS
 from wend.state.surveys import INVITES
@@ -159,6 +160,8 @@ def history(db: Connection, who: Person) -> tuple[list[Past], int]:
     rows = db.execute(sa.select(INVITES).where(mine)).mappings().all()
     keys = ("topic", "at", "shown_at", "dismissed_at")
     past = [Past(**{key: row[key] for key in keys}, held=row["held"] is not None) for row in rows]
+    loop = sa.select(LOOP.c.asked_at).where((LOOP.c.person == who.id) | LOOP.c.person.in_(names))
+    past += [Past("bet", at, at) for at in db.execute(loop).scalars()]  # whether a bet helped is a question, too
     return past, max((row["seq"] for row in rows if row["person"] == who.id), default=0)
 
 

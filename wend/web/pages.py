@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from wend import apps, auth, spec, week
+from wend.bets import loop
 from wend.context import Context
 from wend.errors import NotFound, Refused, WendError
 from wend.events import KINDS, Event
@@ -79,6 +80,8 @@ def home(visit: Visit) -> Page:
     around: Item = {"base": visit.base, "edge": visit.ctx.config.url("hello"), "proxy": visit.ctx.router.alive()}
     leads = visit.session and auth.permits(visit.ctx.actor.scopes, "research.lead", None)
     around["week"] = week.checklist(visit.ctx) if leads else None
+    may_say = visit.session and auth.permits(visit.ctx.actor.scopes, "voice.give", any_app(visit.ctx, visit.request))
+    around["loop_card"] = loop.ask(visit.ctx, again=True) if may_say else None
     return Page("apps.html", reading.all_apps(visit.ctx), around | {"on_trial": beside.on_trial(visit.ctx)})
 
 
