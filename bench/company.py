@@ -55,9 +55,9 @@ class Run:
     close: bool = False  # whether the two worst are within a quarter of each other
 
 
-def rank(company: Company, often: bool, day: int = TODAY) -> cost.Costs:
+def rank(company: Company, day: int = TODAY) -> cost.Costs:
     """By what was told up to the day."""
-    told = [one if often else replace(one, per_week=None) for one in company.told if one.week <= day]
+    told = [one for one in company.told if one.week <= day]
     asked = [one for one in company.asked if one.week <= day]
     return cost.rank(range(len(company.pains)), told, asked, company.people, day)
 
@@ -65,7 +65,9 @@ def rank(company: Company, often: bool, day: int = TODAY) -> cost.Costs:
 def run(seed: str, world: World) -> Run:
     company, out = found(seed), Run()
     live(company, world.weeks, world.interviews)
-    costs, hours = rank(company, world.often), company.hours
+    if not world.often:
+        company.told = [replace(one, per_week=None) for one in company.told]
+    costs, hours = rank(company), company.hours
     order = sorted(hours, key=lambda pain: -hours[pain])
     worst, first = order[0], costs.rows[0].pain
     for name, pick in {"Wend": first, **{name: method(company) for name, method in (METHODS | MORE).items()}}.items():
@@ -76,7 +78,7 @@ def run(seed: str, world: World) -> Run:
         out.ranked.append(row.rank_low <= order.index(row.pain) + 1 <= row.rank_high)
     out.separable, out.regret, out.close = costs.separable, costs.regret, hours[order[1]] > 0.75 * hours[worst]
     for day in range(TODAY - 7 * (world.weeks - 1), TODAY + 1, 14):
-        then = rank(company, world.often, day)
+        then = rank(company, day)
         if then.separable:
             out.soon = then.rows[0].pain == worst
             out.until = sum(one.week <= day for one in company.asked)
@@ -88,7 +90,7 @@ def real(seed: str) -> bool:
     """Whether the ranking of a ledger that was told of it is the pure one's: the first, and whether it is separable."""
     company = found(seed)
     live(company, 10, 5)
-    costs = rank(company, True)
+    costs = rank(company)
     with tempfile.TemporaryDirectory() as folder, voice_world(Path(folder)) as ctx:
         company_told.tell(ctx, company)
         told = one_thing.now(ctx)

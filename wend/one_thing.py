@@ -45,8 +45,8 @@ RELEVANT = ("evidence_%", "pain_%", "interview_%", "person_recorded", "snapshot_
             "text_erased")  # fmt: skip
 NO_PAIN = "no pain is named yet: `wend feedback` and interviews bring evidence, `wend pains` names what it points to"
 NO_PEOPLE = (
-    "nobody can say how many people there are: tell who works here, as in `wend ingest add people --kind csv`, "
-    "and pains can be counted in hours"
+    "nobody can say how many people there are: tell who works here, as in `wend ingest file csv people.csv`, and pains "
+    "can be counted in hours"
 )
 FEW = f"hidden: fewer than {privacy.K} people work here"
 Found = dict[str, Any]

@@ -18,13 +18,24 @@ Found = dict[str, Any]
 
 
 @click.command("one-thing")
+@click.option("--invite", is_flag=True, help="Put those to talk to next on this week's list of interviews.")
 @json_option
-def one_thing(json: bool) -> None:
+def one_thing(invite: bool, json: bool) -> None:
     """The pain that costs the most hours a week, how sure that is, or whom to talk to next.
 
     Example: wend one-thing
     """
-    found = client().get("one-thing")
+    api = client()
+    if invite:
+        said = api.ask("POST", "one-thing/invite", {})
+        if json:
+            show.as_json(said)
+        else:
+            many = len(said["interviews"])
+            show.say(f"{many} more on this week's list" if many else "they are on this week's list already")
+            show.note("next: `wend interview next`")
+        return
+    found = api.get("one-thing")
     if json:
         show.as_json(found)
         return

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from starlette.responses import RedirectResponse, Response
+
 from wend import one_thing, units
 from wend.errors import NotFound
 from wend.web.door import Address, Visit
@@ -14,9 +16,9 @@ from wend.web.show import Page
 FARTHEST = 2.5  # times the highest mean that an interval may reach before it is cut at the edge
 QUOTES = 20  # pieces of evidence on the page; its address has all of them
 SOURCES = {
-    "telemetry": "measured", "interview": "interviews by random draw", "survey": "surveys", "ticket": "tickets",
+    "telemetry": "measured", "interview": "interviews", "survey": "surveys", "ticket": "tickets",
     "feedback": "feedback", "friction": "friction logs", "hatch": "escape hatches",
-    "assumed": "assumed: nothing is known", "known to be hit": "known to be hit, at least",
+    "assumed": "assumed: nothing is known", "known to be hit": "known to be hit, at the least",
 }  # fmt: skip
 Item = dict[str, Any]
 
@@ -52,9 +54,19 @@ def evidence(visit: Visit) -> list[Item]:
     query = visit.query
     limit = query.number("limit", one_thing.ROWS, 1000)
     query.done()
-    if not visit.id.isdecimal() or len(visit.id) > 9:
+    if not (visit.id.isascii() and visit.id.isdigit()) or len(visit.id) > 9:
         raise NotFound(f"there is no pain {visit.id[:40]!r}", "`wend one-thing --json` lists them")
     return one_thing.behind(visit.ctx, int(visit.id), limit)
+
+
+def invite(visit: Visit) -> Item:
+    visit.read()
+    return {"interviews": one_thing.invite(visit.ctx)}
+
+
+def invite_form(visit: Visit) -> Response:
+    one_thing.invite(visit.ctx)
+    return RedirectResponse("/one-thing", 303)
 
 
 def page(visit: Visit) -> Page:
@@ -72,5 +84,7 @@ def page(visit: Visit) -> Page:
 ADDRESSES: tuple[Address, ...] = (
     Address("GET", "/api/one-thing", "signals.read", shown),
     Address("GET", "/api/one-thing/{id}/evidence", one_thing.LEAD, evidence),
+    Address("POST", "/api/one-thing/invite", one_thing.LEAD, invite),
     *twin("/one-thing", "signals.read", page),
+    Address("POST", "/one-thing/invite", one_thing.LEAD, invite_form, page=True),
 )
