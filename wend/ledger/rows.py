@@ -1,17 +1,18 @@
-"""The ledger's own tables, and how facts and events become rows and come back."""
+"""The ledger's own tables, how facts and events become rows and come back, and what is asked of the rows."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, cast
 
 import sqlalchemy as sa
 
-from wend.errors import Invalid, Refused
+from wend.errors import Conflict, Invalid, Refused
 from wend.events import KINDS, Event, Fact
+from wend.ledger.chain import GENESIS
 
 OWN = sa.MetaData()
 LEDGER = sa.Table(
@@ -41,6 +42,8 @@ NOTES = sa.Table("meta", OWN, sa.Column("key", sa.Text, primary_key=True), sa.Co
 
 ODD = re.compile("[\0\ud800-\udfff]")  # what PostgreSQL's text cannot hold; lone surrogates are no UTF-8 either
 
+CHUNK = 1000  # ids looked up in one query
+BATCH = 5000  # events held in memory when all are read
 LONGEST = 500  # characters of a name: PostgreSQL's indexes hold about 2,700 bytes
 
 
@@ -98,3 +101,49 @@ def as_event(row: Mapping[Any, Any]) -> Event:
 
 def fetch(connection: sa.Connection, statement: sa.Select[Any]) -> list[Event]:
     return [as_event(row) for row in connection.execute(statement).mappings()]
+
+
+# ---------------------------------------------------------------------------------------------- questions and texts
+
+
+def batches(connection: sa.Connection) -> Iterator[list[Event]]:
+    """Every event in order, so many at a time that a long ledger fits in memory."""
+    after = 0
+    while batch := fetch(connection, sa.select(LEDGER).where(LEDGER.c.seq > after).order_by(LEDGER.c.seq).limit(BATCH)):
+        yield batch
+        after = batch[-1].seq
+
+
+def newest(connection: sa.Connection) -> tuple[int, str]:
+    row = connection.execute(sa.select(LEDGER.c.seq, LEDGER.c.hash).order_by(LEDGER.c.seq.desc()).limit(1)).first()
+    return (row.seq, row.hash) if row else (0, GENESIS)
+
+
+def schema(connection: sa.Connection) -> int:
+    """The number of the tables that are there; 0: none."""
+    return int(connection.execute(sa.select(NOTES.c.value).where(NOTES.c.key == "schema")).scalar() or 0)
+
+
+def known(connection: sa.Connection, ids: Iterable[str]) -> set[str]:
+    """Those of the ids that are in the ledger."""
+    asked, found = list(ids), set[str]()
+    for start in range(0, len(asked), CHUNK):
+        these = LEDGER.c.id.in_(asked[start : start + CHUNK])
+        found.update(connection.execute(sa.select(LEDGER.c.id).where(these)).scalars())
+    return found
+
+
+def keep_texts(connection: sa.Connection, texts: Mapping[str, bytes]) -> None:
+    hashes, there = list(texts), set[str]()
+    for start in range(0, len(hashes), CHUNK):
+        these = TEXTS.c.hash.in_(hashes[start : start + CHUNK])
+        there.update(connection.execute(sa.select(TEXTS.c.hash).where(these)).scalars())
+    rows = [{"hash": hash, "body": body} for hash, body in texts.items() if hash not in there]
+    if rows:
+        connection.execute(sa.insert(TEXTS), rows)
+
+
+def check_expected(connection: sa.Connection, stream: str, seq: int) -> None:
+    last = connection.execute(sa.select(sa.func.max(LEDGER.c.seq)).where(LEDGER.c.stream == stream)).scalar() or 0
+    if last != seq:
+        raise Conflict(f"{stream} changed meanwhile (event {last}, not {seq})", "look again, then repeat it")

@@ -22,11 +22,25 @@ from wend.errors import Conflict, Down, Refused
 from wend.events import Event, Fact
 from wend.ledger import Reduce
 from wend.ledger.chain import GENESIS, link, verify
-from wend.ledger.rows import LEDGER, NOTES, OWN, TEXTS, Entry, as_row, entry, fetch
+from wend.ledger.rows import (
+    CHUNK,
+    LEDGER,
+    NOTES,
+    OWN,
+    TEXTS,
+    Entry,
+    as_row,
+    batches,
+    check_expected,
+    entry,
+    fetch,
+    keep_texts,
+    known,
+    newest,
+    schema,
+)
 
-CHUNK = 1000  # ids looked up in one query
 HASH = re.compile(r'"([0-9a-f]{64})"')  # the name of a text, as data holds it
-BATCH = 5000  # events held in memory when all are read
 CUT_OFF = Down("the platform was stopped while the ledger was written", "start it, then try again")
 
 
@@ -183,11 +197,12 @@ class Store:
 
     def together(self, group: Sequence[Request]) -> bool:
         """The whole group as one batch; False, and nothing done, when one of it has conditions or fails."""
-        if len(group) == 1 or any(request.expect or request.texts for request in group):
+        if len(group) == 1 or any(request.expect is not None for request in group):
             return False
         try:
             with self.alone() as connection:
-                whole = Request([one for request in group for one in request.entries])
+                texts = {hash: body for request in group for hash, body in request.texts.items()}
+                whole = Request([one for request in group for one in request.entries], texts=texts)
                 try:
                     made = self.write(connection, whole, self.tip(connection, group))
                 except Exception as error:
@@ -365,52 +380,9 @@ def as_fact(event: Event) -> Fact:
     return Fact(**{name: value for name, value in event.__dict__.items() if name not in ("seq", "hash")})
 
 
-def batches(connection: sa.Connection) -> Iterator[list[Event]]:
-    """Every event in order, so many at a time that a long ledger fits in memory."""
-    after = 0
-    while batch := fetch(connection, sa.select(LEDGER).where(LEDGER.c.seq > after).order_by(LEDGER.c.seq).limit(BATCH)):
-        yield batch
-        after = batch[-1].seq
-
-
-def newest(connection: sa.Connection) -> tuple[int, str]:
-    row = connection.execute(sa.select(LEDGER.c.seq, LEDGER.c.hash).order_by(LEDGER.c.seq.desc()).limit(1)).first()
-    return (row.seq, row.hash) if row else (0, GENESIS)
-
-
-def schema(connection: sa.Connection) -> int:
-    """The number of the tables that are there; 0: none."""
-    return int(connection.execute(sa.select(NOTES.c.value).where(NOTES.c.key == "schema")).scalar() or 0)
-
-
-def known(connection: sa.Connection, ids: Iterable[str]) -> set[str]:
-    """Those of the ids that are in the ledger."""
-    asked, found = list(ids), set[str]()
-    for start in range(0, len(asked), CHUNK):
-        these = LEDGER.c.id.in_(asked[start : start + CHUNK])
-        found.update(connection.execute(sa.select(LEDGER.c.id).where(these)).scalars())
-    return found
-
-
 def texts_of(request: Request, fresh: Mapping[str, Entry]) -> Mapping[str, bytes]:
     """The texts that the fresh facts name. What was erased must not come back with a fact that is repeated."""
     if not request.texts or len(fresh) == len(request.entries):
         return request.texts
     named = {hash for one in fresh.values() for hash in HASH.findall(one.text)}
     return {hash: body for hash, body in request.texts.items() if hash in named}
-
-
-def keep_texts(connection: sa.Connection, texts: Mapping[str, bytes]) -> None:
-    hashes, there = list(texts), set[str]()
-    for start in range(0, len(hashes), CHUNK):
-        these = TEXTS.c.hash.in_(hashes[start : start + CHUNK])
-        there.update(connection.execute(sa.select(TEXTS.c.hash).where(these)).scalars())
-    rows = [{"hash": hash, "body": body} for hash, body in texts.items() if hash not in there]
-    if rows:
-        connection.execute(sa.insert(TEXTS), rows)
-
-
-def check_expected(connection: sa.Connection, stream: str, seq: int) -> None:
-    last = connection.execute(sa.select(sa.func.max(LEDGER.c.seq)).where(LEDGER.c.stream == stream)).scalar() or 0
-    if last != seq:
-        raise Conflict(f"{stream} changed meanwhile (event {last}, not {seq})", "look again, then repeat it")
