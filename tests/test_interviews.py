@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.databases import database, ledger, postgres, served
 from tests.research_world import company, hire, research
 from wend import access, week
 from wend.context import Context
@@ -16,12 +18,15 @@ from wend.errors import Conflict, Invalid, NotFound, Refused
 from wend.events import Fact
 from wend.ingest.people import pseudonyms
 from wend.ledger.rows import TEXTS
+from wend.ledger.store import Store
+from wend.research import heard as far
 from wend.research import interviews, snapshots
 from wend.research.snapshots import Said, cost, read, step
 from wend.state.delivery import DAY
 from wend.state.voice import EVIDENCE, atoms
 from wend.voice import evidence
 
+__all__ = ["database", "ledger", "postgres", "served"]  # fixtures
 HOSTILE = "<script>alert(1)</script> \x1b]0;owned\x07\x1b[31mred\u202eevil \ud800"
 SAID = Said(
     "Four years here, owns checkout",
@@ -304,3 +309,19 @@ def test_a_name_that_was_erased_is_a_pseudonym_again(ctx: Context) -> None:
     hash, _ = pseudonyms(ctx.config.home).text(person, "Ada Lovelace")
     ctx.ledger.erase([hash], "ann")
     assert interviews.schedule(ctx)[0]["name"] is None
+
+
+def test_a_week_in_either_database(ctx: Context, ledger: Store) -> None:
+    here = replace(ctx, ledger=ledger)
+    company(here)
+    listed = interviews.schedule(here)
+    id = interviews.hold(here, str(listed[0]["interview"]), "full")["interview"]
+    interviews.miss(here, listed[1]["interview"], "absent")
+    snapshots.write(here, id, SAID)
+    assert far.overview(here)["segments"][0]["n"] == 1 and len(interviews.past(here, 10)) == 2
+    assert week.checklist(here)["steps"][1]["done"]
+    snapshots.withdraw(here, id)
+    assert far.overview(here)["segments"] == [] and ledger.verify() == ledger.head()[0]
+    before = interviews.schedule(here)
+    ledger.rebuild()
+    assert interviews.schedule(here) == before

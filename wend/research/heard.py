@@ -39,10 +39,14 @@ def segments(rows: Sequence[Mapping[str, Any]], themes: Mapping[int, Themes]) ->
             found.setdefault(key, []).append(themes.get(row["id"], Themes()))
     ways = ("all", *WAYS)
     order = sorted(found, key=lambda key: (ways.index(key[0]), -len(found[key]), key[1]))
-    return [
-        {"way": way, "name": name, "n": len(found[way, name]), **asdict(curve(tuple(found[way, name])))}
-        for way, name in order
-    ]
+    return [segment(way, name, found[way, name]) for way, name in order]
+
+
+def segment(way: str, name: str, interviews: Sequence[Themes]) -> dict[str, Any]:
+    """A group's curve as plain values: way, name, n, what it says, since when it is below, and the points."""
+    it = curve(tuple(interviews))
+    points = [dict(vars(one)) for one in it.points]
+    return {"way": way, "name": name, "n": len(interviews), "says": it.says, "below": it.below, "points": points}
 
 
 # ---------------------------------------------------------------------------------------------- acts

@@ -112,8 +112,7 @@ def now_us() -> int:
 
 def names_of(db: Connection, persons: Iterable[str]) -> dict[str, str]:
     """Person → name, of those whose name was told and not erased. Write down who looks (access.seen) first."""
-    asked = set(persons)
-    hashes = {row["person"]: row["name"] for row in table.everybody(db) if row["person"] in asked and row["name"]}
+    hashes = table.names(db, sorted(set(persons)))
     texts = side_texts(db, list(hashes.values()))
     return {person: texts[hash] for person, hash in hashes.items() if hash in texts}
 

@@ -6,6 +6,7 @@ What people said is not here, only the names of texts kept beside the chain; the
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -40,6 +41,7 @@ INTERVIEWS = table(
     sa.Index("interviews_person", "person"),
     sa.Index("interviews_held", "held_at"),
 )
+AT_ONCE = 500
 TEXTS = ("facts", "quote", "notes", "story", "insights")  # of a snapshot: the name of a text, or several
 
 
@@ -129,6 +131,15 @@ def everybody(db: Connection) -> list[dict[str, Any]]:
     columns = (PEOPLE.c.person, PEOPLE.c.team, PEOPLE.c.role, PEOPLE.c.name, STINTS.c.joined_at, STINTS.c.left_at)
     query = sa.select(*columns).select_from(joined).order_by(PEOPLE.c.person)
     return [dict(row) for row in db.execute(query).mappings()]
+
+
+def names(db: Connection, persons: Sequence[str]) -> dict[str, str]:
+    """Person → the hash of the text with their name, of those of whom one was told."""
+    found: dict[str, str] = {}
+    for start in range(0, len(persons), AT_ONCE):
+        here = PEOPLE.c.person.in_(persons[start : start + AT_ONCE]) & PEOPLE.c.name.is_not(None)
+        found |= {row.person: row.name for row in db.execute(sa.select(PEOPLE.c.person, PEOPLE.c.name).where(here))}
+    return found
 
 
 def off_the_path(db: Connection) -> set[str]:
