@@ -92,6 +92,7 @@ KINDS: dict[str, str] = {
     "loop_answered": "Somebody said whether a bet fixed what they had told of. What they said stands beside the chain.",
     "toil_defined": "A procedure that is done by hand was written down as a checklist.",
     "toil_run": "A procedure was done by hand: how long each step took, and whether it was finished. Never by whom.",
+    "digest_sent": "The digest of a week went to those who are set up to get it, or was not taken.",
     "token_created": "A token was issued: for whom, with which scopes, until when. Only its hash is kept.",
     "token_revoked": "A token was made useless.",
     "access_denied": "Someone known asked for something they may not do.",

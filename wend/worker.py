@@ -12,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from wend import apps, emit, jobs, previews, reconcile, resources, retention, scaling, traffic
+from wend import apps, digest, emit, jobs, previews, reconcile, resources, retention, scaling, traffic
 from wend.bets import ending
 from wend.context import Context
 from wend.errors import WendError
@@ -57,6 +57,7 @@ def clocks(
         Clock("emit", 1.0, tell),
         Clock("signals", 5.0, bring_up_to_date),
         Clock("figures", 60.0, closing.tend),
+        Clock("digest", 300.0, digest.tend),
         Clock("bets", 60.0, ending.tend),
         Clock("questions", 60.0, asking.work_out, each=True),
         Clock("pack", 86_400.0, retention.pack),

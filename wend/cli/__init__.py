@@ -55,6 +55,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Platform": {
         "paths": ("checks", "The golden paths: kinds of app that just run."),
+        "digest": ("digest", "The week in one screen."),
         "one-thing": ("one_thing", "What costs most, and how sure that is."),
         "interview": ("research", "Listen to developers: whom to ask, what they said."),
         "bet": ("bets", "Outcomes that are bet on: open, show, close."),
