@@ -101,7 +101,7 @@ def test_what_cannot_be_checked_is_refused(house: House, changes: dict[str, str]
 def test_a_sentence_counts_both_sides_in_the_same(house: House) -> None:
     rest = {"who": "", "can": "", "to": ""}
     assert "one unit on both sides" in house.refusal(
-        sentence="all can make a canary in 2 min instead of 9 points", **rest
+        sentence="all can try in 2 min instead of 9 points", **rest
     )
     assert "no outcome statement" in house.refusal(sentence="Faster deploys for everybody", **rest)
     assert "the sentence says 2 h, but" in house.refusal(sentence="all can deploy in 3 min instead of 2 h", **rest)

@@ -12,7 +12,7 @@ from tests.bet_world import House
 from wend import toil
 from wend.errors import Invalid, NotFound
 
-LIST = "# Rotate the keys\n\nBefore lunch.\n\n- [ ] Ask for a ticket\n- Wait for it\n1. Copy\tthe  key\n2) Tell everybody\n"
+LIST = "# Rotate the keys\n\nAt noon.\n\n- [ ] Ask for a ticket\n- Wait for it\n1. Copy\tthe  key\n2) Tell all\n"
 HOUR = 3600.0
 
 
@@ -26,7 +26,7 @@ def house(tmp_path: Path) -> Iterator[House]:
 def test_a_markdown_list_is_a_procedure() -> None:
     found = toil.read("keys", LIST, 8)
     assert (found.title, found.automate_hours) == ("Rotate the keys", 8)
-    assert found.steps == ("Ask for a ticket", "Wait for it", "Copy the key", "Tell everybody")
+    assert found.steps == ("Ask for a ticket", "Wait for it", "Copy the key", "Tell all")
 
 
 def test_so_is_toml() -> None:

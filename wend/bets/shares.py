@@ -16,6 +16,7 @@ from wend.stats import Z
 
 INNER = 1.644854  # of the normal distribution: 90 % lie within so many standard deviations
 SERVICES = 5  # fewer of them are no clusters: then the weeks are
+ALONE = 1.3  # times as wide then: weeks do not show that a service changes by itself from one time to the other
 
 
 class Count(NamedTuple):
@@ -80,7 +81,8 @@ def difference(before: Sequence[Count], after: Sequence[Count]) -> Effect | None
     spread = groups / (groups - 1) * sum(part * part for part in parts.values())
     binomial = one * (1 - one) / n + other * (1 - other) / m
     design = max(1.0, spread / binomial) if binomial else 1.0
-    wide, inner = (student(groups, 0.975) / Z) ** 2, (student(groups, 0.95) / INNER) ** 2
+    alone = 1.0 if paired else ALONE
+    wide, inner = (alone * student(groups, 0.975) / Z) ** 2, (alone * student(groups, 0.95) / INNER) ** 2
     low, high = newcombe((one, n / design / wide), (other, m / design / wide), Z)
     nearer = newcombe((one, n / design / inner), (other, m / design / inner), INNER)
     kind = "services" if paired else "weeks"

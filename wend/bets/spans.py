@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wend.bets import Effect
-from wend.bets.shares import INNER, by_service, student
+from wend.bets.shares import ALONE, INNER, by_service, student
 from wend.stats import Z
 
 if TYPE_CHECKING:
@@ -78,11 +78,12 @@ def medians(
             weights = dice.multinomial(count, [1 / count] * count, DRAWS)
         drawn = drawn + signs[number] * middle(pile, weights)
     groups = min(counts) if paired else min(counts) * 2 - 1
-    low, high = ends(drawn, value, groups, 0.025)
+    alone = 1.0 if paired else ALONE
+    low, high = ends(drawn, value, groups, 0.025, alone)
     kind = "services" if paired else "weeks"
     name = f"difference of medians, {DRAWS} draws of {kind}"
     name += ", less that of those without it" if others else ""
-    return Effect(value, low, high, ends(drawn, value, groups, 0.05), sum(map(len, sides)), groups, name)
+    return Effect(value, low, high, ends(drawn, value, groups, 0.05, alone), sum(map(len, sides)), groups, name)
 
 
 def piled(sides: Sequence[Sequence[Span]], paired: bool, dice: Any) -> tuple[list[Piled], list[int]]:
@@ -123,7 +124,7 @@ def middle(pile: Piled, weights: Any) -> Any:
     return found
 
 
-def ends(drawn: Any, value: float, groups: int, tail: float) -> tuple[float, float]:
+def ends(drawn: Any, value: float, groups: int, tail: float, alone: float) -> tuple[float, float]:
     """The percentile interval, stretched around the value for few clusters."""
     import numpy as np
 
@@ -131,7 +132,7 @@ def ends(drawn: Any, value: float, groups: int, tail: float) -> tuple[float, flo
     if groups < 2:
         return -math.inf, math.inf
     low, high = (float(one) for one in np.quantile(sure, [tail, 1 - tail], method="nearest"))
-    wide = student(groups, 1 - tail) / (Z if tail < 0.03 else INNER) * math.sqrt(groups / (groups - 1))
+    wide = student(groups, 1 - tail) / (Z if tail < 0.03 else INNER) * math.sqrt(groups / (groups - 1)) * alone
     return value - (value - low) * wide, value + (high - value) * wide
 
 

@@ -100,7 +100,7 @@ def change(row: Row) -> Change:
 
 def numbers(given: object) -> tuple[int, ...]:
     """The bets that a commit names. Raises Invalid."""
-    each = cast(list[object], given) if isinstance(given, list) else [given]
+    each = cast(list[object], given) if isinstance(given, list) else [None]
     found = [one for one in each if isinstance(one, int) and not isinstance(one, bool) and 0 < one < 10**9]
     if len(found) != len(each) or len(found) > trailers.MOST:
         raise Invalid("bets is a list of at most ten numbers of bets", "see docs/api.md")
