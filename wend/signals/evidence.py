@@ -11,6 +11,7 @@ from wend.errors import Refused
 from wend.signals import Scope, Window, definition
 from wend.state.delivery import DAY
 from wend.state.derived.carried import COUNTS
+from wend.state.derived.durations import FIRST
 
 DEPLOYED = """
 SELECT d.id, d.service, d.purpose, d.finished_at AS at, d.cause, d.failed, d.rework, d.url, d.seq FROM deployments d
@@ -89,8 +90,9 @@ def evidence(
     team = OWNED.get(words, "d.team")
     service = "h.app" if words is HATCHES else "d.service"
     whose = {"all": "", "team": f"AND {team} = :name", "service": f"AND {service} = :name"}[scope.kind]
+    whose += f" AND d.{FIRST[scope.kind]}" if words is CHANGES and scope.kind != "service" else ""
     given: dict[str, Any] = {"first": window.first, "last": window.last, "limit": limit, "offset": offset}
-    given |= {"name": scope.name} if whose else {}
+    given |= {"name": scope.name} if ":name" in whose else {}
     rows = db.execute(sa.text(f"{words.format(whose=whose)} LIMIT :limit OFFSET :offset"), given).mappings()
     return [told(dict(row)) for row in rows]
 
