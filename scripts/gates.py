@@ -22,7 +22,7 @@ BIN = Path(sys.executable).parent
 MINUTES = 25
 TOO_LONG = 124  # what timeout(1) exits with
 # A program that tests need, and the distribution package that brings it.
-PROGRAMS = {"chromium": "chromium", "postgres": "postgresql"}
+PROGRAMS = {"chromium": "chromium", "postgres": "postgresql", "redis-server": "redis-server"}
 PLACES = ("/usr/lib/postgresql", "/usr/local/pgsql")
 GATES = {
     "lint": [str(BIN / "ruff"), "check", "."],
@@ -58,7 +58,8 @@ def get_programs() -> None:
         print(f"{', '.join(missing)} missing and not installed ({why}); install: {' '.join(missing.values())}")
         return
     print(f"installing {' '.join(missing.values())} ...", flush=True)
-    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    # RUNLEVEL: Debian's packages then start no service of their own; the tests start what they need
+    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
     for words in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", *missing.values()]):
         done = subprocess.run(["apt-get", *words], env=env, capture_output=True, text=True, timeout=600, check=False)
         if done.returncode:

@@ -64,6 +64,7 @@ def open_logins(house: House) -> list[str]:
     return [row[0] for row in rows]
 
 
+@needs("redis-server", "redis-server")
 def test_a_canary_keeps_a_rotation_and_a_removal_waiting(house: House, tmp_path: Path) -> None:
     house.up()
     repo = house.repo("torn", tmp_path / "torn", cache_app())
@@ -86,6 +87,7 @@ def test_a_canary_keeps_a_rotation_and_a_removal_waiting(house: House, tmp_path:
     assert "release 3, which is under judgement or may come back, uses cache" in json.dumps(said)
 
 
+@needs("redis-server", "redis-server")
 def test_what_is_kept_warm_with_old_credentials_ends_with_them(house: House, tmp_path: Path) -> None:
     house.up()
     repo = house.repo("mild", tmp_path / "mild", cache_app())
