@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from tests.house import House
 from tests.web_world import World, live_app, world
 from wend import auth, feedback, friction
 from wend.errors import Invalid
@@ -208,6 +209,22 @@ def test_the_box_takes_nothing_from_elsewhere(there: World) -> None:
 def test_an_agents_pages_have_no_box(there: World) -> None:
     token = auth.issue(there.ctx, "bot", "agent", ["app.*"], 0.01)[1]
     assert 'action="/feedback"' not in there.page("/", there.sign_in(token)).text
+
+
+# ---------------------------------------------------------------------------------------------- after a refused push
+
+
+def test_a_refused_push_ends_with_where_to_say_so_and_is_remembered(platform: House, tmp_path: Path) -> None:
+    repo = platform.repo("heard", tmp_path / "heard")
+    taken, said = repo.push()
+    assert taken and "wend feedback" not in said
+    repo.change(app_py="import sys; sys.exit(3)")
+    taken, said = repo.push()
+    assert not taken
+    assert f'wend feedback "…", or http://127.0.0.1:{platform.listen}/feedback' in said
+    status, told = platform.api("POST", "/api/feedback", {"text": "what is code 3?"})
+    assert status == 200
+    assert told["deploy"] == platform.api("GET", "/api/apps/heard")[1]["deploys"][0]["id"]
 
 
 # ---------------------------------------------------------------------------------------------- friction logs

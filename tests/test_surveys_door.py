@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import statistics
@@ -16,7 +17,7 @@ import sqlalchemy as sa
 
 from tests.house import until
 from tests.web_world import World, began, live_app, world
-from wend import auth
+from wend import auth, serve
 from wend.context import Actor, Context
 from wend.events import Fact
 from wend.ingest.people import pseudonyms
@@ -280,6 +281,12 @@ def test_programs_and_failed_deploys_are_asked_nothing(there: World) -> None:
 
 
 # ---------------------------------------------------------------------------------------------- never in the way
+
+
+@pytest.mark.parametrize(("user", "watched"), [("wend-terminal", True), ("wend", False), ("x", False)])
+def test_git_names_a_person_who_reads_along_and_others_are_not_asked(there: World, user: str, watched: bool) -> None:
+    given = base64.b64encode(f"{user}:{there.token('app.*')}".encode()).decode()
+    assert serve.basic(there.ctx, f"Basic {given}").watched is watched
 
 
 def test_a_push_shows_what_was_decided_beside_it(there: World) -> None:

@@ -15,6 +15,7 @@ from wend.cli.options import Default, json_option
 from wend.errors import Invalid, NotFound
 
 MOST = 200_000  # characters that are sent
+FEW = "few yet"  # fewer than may be told of
 
 
 @click.command()
@@ -116,15 +117,15 @@ def survey(json: bool) -> None:
     show.table(("QUESTION", "WAVE", "DRAWN", "SHOWN", "ANSWERED", "NOT NOW", "RESPONSE", "MEAN"), map(survey_row, said))
     for one in said:
         if one["response"]["alarm"]:
-            show.note(f"{one['question']}: {one['response']['says']}")
+            show.note(f"{one['topic']}: {one['response']['says']}")
 
 
 def survey_row(one: dict[str, Any]) -> tuple[object, ...]:
     rate, result = one["response"], one["result"]
-    shown = rate["says"] if rate["value"] is None else f"{rate['value']:.0%} ({rate['low']:.0%}-{rate['high']:.0%})"
-    mean = result["says"] if result["value"] is None else f"{result['value']} ({result['low']}-{result['high']})"
+    shown = FEW if rate["value"] is None else f"{rate['value']:.0%} ({rate['low']:.0%}-{rate['high']:.0%})"
+    mean = FEW if result["value"] is None else f"{result['value']} ({result['low']}-{result['high']})"
     counts = (one["invited"], one["shown"], one["answered"], one["dismissed"])
-    return one["question"], one["wave"], *counts, shown, "-" if one["open"] else mean
+    return one["topic"], one["wave"], *counts, shown, "-" if one["open"] else mean
 
 
 # ---------------------------------------------------------------------------------------------- tickets

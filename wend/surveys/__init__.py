@@ -66,7 +66,8 @@ class Question:
 
 
 def worded(text: str, topic: str) -> str:
-    return text.replace("{about}", CAPABILITIES.get(topic.partition(":")[2], "this"))
+    """The text about this topic; about any, with dots in its place."""
+    return text.replace("{about}", CAPABILITIES.get(topic.partition(":")[2], "…"))
 
 
 @cache

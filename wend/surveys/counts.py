@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from wend import access
 from wend.context import Context
 from wend.ingest.people import Pseudonyms, pseudonyms
 from wend.privacy import K
@@ -101,37 +102,43 @@ def told(question: Question, drawn: Sequence[Drawn]) -> Counts:
 
 
 def listed(ctx: Context) -> list[Counts]:
-    """Every question with its newest wave: question, text, wording, wave, chance, target, invited (drawn), shown,
-    answered, dismissed, held (why → how many), response, and result (the mean score)."""
+    """Every question with its newest wave, and one of satisfaction for each thing it is about: question, topic, text,
+    wording, wave, chance, target, invited (drawn), shown, answered, dismissed, held (why → how many), response, and
+    result (the mean score). That somebody saw what people answered is written down."""
     day, names, chances = int(time.time() * 1e6) // DAY, pseudonyms(ctx.config.home), rates(ctx)
+    found: list[Counts] = []
     with ctx.ledger.query() as db:
-        return [of(db, names, one, gate.wave(one, day)) | {"chance": chances[one.id]} for one in questions()]
+        for one in questions():
+            for topic in dict.fromkeys(map(one.topic, one.after)):
+                wave = gate.wave(one, day) if gate.in_season(one, day) else "not yet"
+                found.append(of(db, names, one, topic, wave) | {"chance": chances[one.id]})
+    if any(one["result"]["value"] is not None for one in found):
+        access.seen(ctx, "surveys", "all")
+    return found
 
 
-def of(db: Connection, names: Pseudonyms, one: Question, wave: str) -> Counts:
-    newest = sa.select(sa.func.max(INVITES.c.wave)).where(INVITES.c.question == one.id)
-    wave = db.execute(newest).scalar() or wave
-    here = (INVITES.c.question == one.id) & (INVITES.c.wave == wave)
-    rows = db.execute(sa.select(INVITES).where(here).order_by(INVITES.c.at)).mappings().all()
+def of(db: Connection, names: Pseudonyms, one: Question, topic: str, wave: str) -> Counts:
+    here = (INVITES.c.topic == topic) & (INVITES.c.wording == one.wording.id)
+    wave = db.execute(sa.select(sa.func.max(INVITES.c.wave)).where(here)).scalar() or wave
+    query = sa.select(INVITES).where(here & (INVITES.c.wave == wave)).order_by(INVITES.c.at)
+    rows = db.execute(query).mappings().all()
     scores = scored(db, one.id, wave)
     given = {row["id"]: scores.get(f"survey:{mark(names, row['id'])}") for row in rows}
-    kept = set(sorted(score[0] for score in given.values() if score)[: len(scores) // STEP * STEP])
+    order = sorted(score[0] for score in given.values() if score)
+    kept = set(order[: len(order) // STEP * STEP])
     drawn = [
         Drawn(row["person"], row["at"], row["probability"], score[1] if score and score[0] in kept else None)
         for row in rows
         for score in [given[row["id"]]]
     ]
-    shown, answered = sum(row["shown_at"] is not None for row in rows), sum(one is not None for one in given.values())
-    held: dict[str, int] = defaultdict(int)
-    for row in rows:
-        if row["held"]:
-            held[row["held"]] += 1
+    shown = sum(row["shown_at"] is not None for row in rows)
+    dismissed = sum(row["dismissed_at"] is not None for row in rows)
     return {
-        "question": one.id, "text": one.text(""), "wording": one.wording.id, "wave": wave, "target": one.target,
-        "labels": list(one.wording.labels), "lowest": one.lowest, "highest": one.highest, "open": one.open,
-        "invited": len(rows), "shown": shown, "answered": answered,
-        "dismissed": sum(row["dismissed_at"] is not None for row in rows), "held": dict(sorted(held.items())),
-        "response": share(answered, shown), "result": told(one, drawn),
+        "question": one.id, "topic": topic, "text": one.text(topic), "wording": one.wording.id, "wave": wave,
+        "target": one.target, "labels": list(one.wording.labels), "lowest": one.lowest, "highest": one.highest,
+        "open": one.open, "invited": len(rows), "shown": shown, "answered": len(order), "dismissed": dismissed,
+        "held": dict(Counter(row["held"] for row in rows if row["held"])),
+        "response": share(len(order), shown), "result": told(one, drawn),
     }  # fmt: skip
 
 
