@@ -116,9 +116,9 @@ def test_only_who_leads_research_sees_any_of_it(there: World) -> None:
         assert there.ask(method, path, {} if method == "POST" else None, token=token).status == 403, path
     cookie = there.sign_in(token)
     front = there.page("/", cookie).text
-    assert "This week" not in front and 'href="/research"' not in front
+    assert "first week" not in front and 'href="/research"' not in front
     lead = there.sign_in(there.token("research.lead", "app.read", owner="lea"))
-    assert "This week" in there.page("/", lead).text
+    assert "Your first week" in there.page("/", lead).text
 
 
 def test_who_looked_is_shown_with_its_own_words(there: World) -> None:

@@ -82,19 +82,27 @@ def write(it: Facts) -> Step:
 
 
 def find(it: Facts) -> Step:
-    says = f"{it.linked} of {it.hurts} said which pain they are" if it.hurts else "nothing to sort yet"
+    says = f"{it.linked} of {it.hurts} point to a pain" if it.hurts else "nothing to sort yet"
     done = it.hurts > 0 and it.linked == it.hurts
-    return Step("find", "Find the one thing, not three", done, says, "name the pains, and ask which costs most")
+    return Step(
+        "find",
+        "Find the one thing, not three",
+        done,
+        says,
+        "say which pain each is; `wend one-thing` says which costs most",
+    )
 
 
 def ship(it: Facts) -> Step:
     says = f"{counted(it.bets, 'open bet')}" if it.bets else "no open bet"
-    return Step("ship", "Ship the simplest thing", it.bets > 0, says, "open a bet on the one thing")
+    return Step("ship", "Ship the simplest thing", it.bets > 0, says, "bet on an outcome: `wend bet open`")
 
 
 def again(it: Facts) -> Step:
     says = f"{counted(it.asked, 'person', 'people')} asked whether it helped" if it.asked else "nobody asked yet"
-    return Step("again", "Ask again", it.asked > 0, says, "ask those who told you, and begin anew on Monday")
+    return Step(
+        "again", "Ask again", it.asked > 0, says, "when a bet ends, ask those who told you; and on Monday begin anew"
+    )
 
 
 def counted(number: int, one: str, more: str = "") -> str:
@@ -147,7 +155,8 @@ def silence(db: Connection, now: int) -> int:
 
 
 def checklist(ctx: Context) -> dict[str, Any]:
-    """This week's: `week` (its Monday, in UTC days since 1970), `steps`, `who` is to be asked next (null: nobody is
+    """This week's: `week` (its Monday, in UTC days since 1970), `first` (whether
+    nobody was interviewed in any week before), `steps`, `who` is to be asked next (null: nobody is
     drawn), `due` (the number of an interview to write down, or null), `silent` (days without an interview), `red`
     (whether those are too many)."""
     now = interviews.now_us()
@@ -155,10 +164,12 @@ def checklist(ctx: Context) -> dict[str, Any]:
         it = facts(db, now)
         known = len(people.customers(ctx, db, now // DAY))
         due = next((one["id"] for one in owed(db)), None)
+        first = not table.held_between(db, 0, monday(now // DAY) - 1)
     who = next(iter(interviews.drawn(ctx)["next"]), None)
     found: list[Mapping[str, Any]] = [asdict(one) for one in steps(it, known)]
     return {
         "week": monday(now // DAY),
+        "first": first,
         "steps": found,
         "who": who,
         "due": due,

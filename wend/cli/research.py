@@ -47,7 +47,7 @@ def interview_show(json: bool) -> None:
     if json:
         show.as_json(said)
         return
-    show.say(f"The week of {day(said['week'])}")
+    show.say(f"{'Your first week' if said['first'] else 'The week'}, of {day(said['week'])}")
     for one in said["steps"]:
         pips = f"  {one['count']}/{one['of']}" if one["of"] else ""
         show.say(f"{'●' if one['done'] else '○'} {one['title']}{pips}")
@@ -217,9 +217,11 @@ def interview_coverage(json: bool) -> None:
     ]
     show.table(("", "GROUP", f"HEARD IN {said['lately']} WEEKS", "DAYS AGO"), rows)
     show.say()
-    show.table(("GROUP", "N", "NEW"), [(one["name"], one["n"], one["says"]) for one in said["segments"]])
+    show.table(
+        ("BY", "GROUP", "N", "NEW"), [(one["way"], one["name"], one["n"], one["says"]) for one in said["segments"]]
+    )
     if said["loose"]:
-        show.note(f"{said['loose']} things that were said point to no pain yet, and are not in it")
+        show.note(f"not in it, for it points to no pain yet: {said['loose']} of what was said")
 
 
 @interview.command("withdraw")
