@@ -19,6 +19,7 @@ from tests.house import until
 from tests.web_world import World, began, live_app, world
 from wend import auth, serve
 from wend.context import Actor, Context
+from wend.errors import Down
 from wend.events import Fact
 from wend.ingest.people import pseudonyms
 from wend.state.delivery import DAY
@@ -281,6 +282,30 @@ def test_programs_and_failed_deploys_are_asked_nothing(there: World) -> None:
 
 
 # ---------------------------------------------------------------------------------------------- never in the way
+
+
+def test_what_a_question_runs_into_harms_neither_page_nor_command(
+    there: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*words: Any) -> None:
+        raise Down("the ledger is full", "")
+
+    for name in ("decide", "decide_after", "drawn"):
+        monkeypatch.setattr(asking, name, broken)
+    assert there.page("/apps/hello/deploys/hello3", there.sign_in(there.token("app.*"))).status == 200
+    sent = there.ask("POST", "/api/apps/new/config", {"set": {"A": "1"}}, wend_asks="terminal")
+    assert sent.status == 200 and "done" in sent.lines[-1]
+    assert asking.pushed(act(there), "hello", "c1") is None
+
+
+def test_a_command_at_a_terminal_is_asked_after_its_deploy_and_no_other(there: World) -> None:
+    """One that only kept configuration for later was no deploy."""
+    there.ask("POST", "/api/apps/new/config", {"set": {"A": "1"}}, wend_asks="terminal")
+    assert invites(there) == []
+    began(there, "hello", "r1", "x")
+    begun = int(time.time() * 1e6) - 10**6
+    assert asking.decide_after(act(there), "push", "hello", begun)
+    assert asking.decide_after(act(there), "rollback", "hello", begun) is None
 
 
 @pytest.mark.parametrize(("user", "watched"), [("wend-terminal", True), ("wend", False), ("x", False)])

@@ -206,17 +206,21 @@ class Asking:
 
 
 def pushed(ctx: Context, app: str, commit: str) -> Asking | None:
-    """Decide beside a push whether its end brings a question; None: it does not, as mostly."""
-    event = push_event(app, commit)
-    if ctx.actor.kind != "human" or not drawn(ctx, "push", event):
-        return None
-    asking = Asking(ctx)
+    """Decide beside a push whether its end brings a question; None: it does not, as mostly. It raises nothing: no push
+    fails for a question."""
+    event, asking = push_event(app, commit), Asking(ctx)
 
     def think() -> None:
         found = decide(ctx, "push", app, event)
         asking.found += [found] if found else []
 
-    apart("ask", think)
+    try:
+        if ctx.actor.kind != "human" or not drawn(ctx, "push", event):
+            return None
+        apart("ask", think)
+    except Exception:
+        log.exception("the draw")
+        return None
     return asking
 
 
