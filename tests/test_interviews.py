@@ -267,6 +267,25 @@ def test_a_withdrawal_that_was_cut_off_is_finished_by_the_next(ctx: Context, mon
         snapshots.withdraw(ctx, interviews.upcoming(ctx)[0]["interview"])
 
 
+def test_consent_that_is_withdrawn_while_the_snapshot_is_written_counts(
+    ctx: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    company(ctx)
+    id = heard(ctx)
+    make = snapshots.made_evidence
+
+    def meanwhile(*given: Any) -> Any:
+        snapshots.withdraw(ctx, id)
+        return make(*given)
+
+    monkeypatch.setattr(snapshots, "made_evidence", meanwhile)
+    with pytest.raises(Conflict, match="changed meanwhile"):
+        snapshots.write(ctx, id, SAID)
+    with ctx.ledger.query() as db:
+        assert not [row for row in db.execute(TEXTS.select()) if b"coffee" in bytes(row.body)]
+    assert ctx.ledger.read(kinds=["snapshot_written", "evidence_recorded"]) == []
+
+
 def test_rebuilt_tables_are_the_same_after_a_withdrawal(ctx: Context) -> None:
     company(ctx)
     id = heard(ctx)

@@ -110,8 +110,10 @@ def allowed(said: Said, consent: str, id: int) -> None:
 def write(ctx: Context, id: int, said: Said) -> dict[str, Any]:
     """Keep it, once; each opportunity becomes evidence. All of it is recorded, or nothing. Raises NotFound, Conflict
     and Refused."""
+    stream = f"interview/{id}"
     with ctx.ledger.query() as db:
         row = known(db, id)
+        last = db.execute(sa.select(sa.func.max(LEDGER.c.seq)).where(LEDGER.c.stream == stream)).scalar() or 0
     if row["state"] != "held" or row["withdrawn_at"] is not None:
         word = "its consent was withdrawn" if row["withdrawn_at"] else f"it is {row['state']}"
         raise Conflict(f"interview {id} has no snapshot: {word}", "`wend interview list` shows those that are due")
@@ -121,8 +123,9 @@ def write(ctx: Context, id: int, said: Said) -> dict[str, Any]:
     facts, texts = made_evidence(ctx, row, said)
     data, kept = hashes(pseudonyms(ctx.config.home), id, said)
     data |= {"interview": id, "opportunities": [fact.data["evidence"] for fact in facts]}
-    fact = Fact("snapshot_written", f"interview/{id}", data, actor=ctx.actor.name, id=f"snapshot_written:{id}")
-    ctx.ledger.append([*facts, fact], texts=texts | kept)
+    fact = Fact("snapshot_written", stream, data, actor=ctx.actor.name, id=f"snapshot_written:{id}")
+    # Whatever happened to the interview meanwhile counts, above all that consent was withdrawn.
+    ctx.ledger.append([*facts, fact], expect=(stream, last), texts=texts | kept)
     return show(ctx, id)
 
 
