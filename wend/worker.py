@@ -20,6 +20,7 @@ from wend.planes import LEADER
 from wend.signals import closing
 from wend.signals.look import bring_up_to_date
 from wend.surveys import asking
+from wend.voice import nearest, telemetry
 from wend.watch import Watcher
 
 log = logging.getLogger(__name__)
@@ -57,6 +58,8 @@ def clocks(
         Clock("emit", 1.0, tell),
         Clock("signals", 5.0, bring_up_to_date),
         Clock("figures", 60.0, closing.tend),
+        Clock("telemetry", 60.0, telemetry.Teller().tend),
+        Clock("similar", 2.0, nearest.warm, each=True),
         Clock("digest", 300.0, digest.tend),
         Clock("bets", 60.0, ending.tend),
         Clock("questions", 60.0, asking.work_out, each=True),

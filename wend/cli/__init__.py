@@ -61,6 +61,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "bet": ("bets", "Outcomes that are bet on: open, show, close."),
         "toil": ("toil", "Work by hand: checklists, run and timed."),
         "signals": ("signals", "What is measured: show, confirm, access."),
+        "pains": ("pains", "What hurts: show, inbox, name, link, merge."),
         "ingest": ("ingest", "What happened elsewhere: sources, files, git."),
         "ledger": ("ledger", "What happened here: events, verify, rebuild."),
         "tokens": ("tokens", "Who may do what: show, add, revoke."),
