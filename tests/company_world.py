@@ -105,18 +105,23 @@ def measure(company: Company, week: int) -> None:
 def ask(company: Company, week: int, most: int, heard: dict[str, int]) -> None:
     """People who were not heard for twelve weeks, drawn at random. What is rare is forgotten, and all of it is guessed
     from memory."""
-    dice = company.dice
     free = [person for person in sorted(company.people) if week - heard.get(person, -1000) >= 84]
-    for person in dice.sample(free, min(most, len(free))):
-        if dice.random() > 0.8:
-            continue  # did not come
-        team, heard[person] = company.people[person], week
-        company.asked.append(Asked(person, team, week, min(most, len(free)) / len(free)))
-        for number in range(len(company.pains)):
-            rate, minutes = company.hit.get((number, person), (0.0, 0.0))
-            if rate and dice.random() < 0.95 * (1 - math.exp(-5 * rate)):
-                said = rate * dice.lognormvariate(0, 0.5), minutes * dice.lognormvariate(0.1, 0.5)
-                company.told.append(Told(number, person, team, week, "interview", 1, *said))
+    for person in company.dice.sample(free, min(most, len(free))):
+        if company.dice.random() < 0.8:  # the others did not come
+            heard[person] = week
+            interview(company, person, week, min(most, len(free)) / len(free))
+
+
+def interview(company: Company, person: str, week: int, probability: float | None) -> None:
+    """One of them is held. `probability`: None for who was not drawn."""
+    dice, team = company.dice, company.people[person]
+    if probability is not None:
+        company.asked.append(Asked(person, team, week, probability))
+    for number in range(len(company.pains)):
+        rate, minutes = company.hit.get((number, person), (0.0, 0.0))
+        if rate and dice.random() < 0.95 * (1 - math.exp(-5 * rate)):
+            said = rate * dice.lognormvariate(0, 0.5), minutes * dice.lognormvariate(0.1, 0.5)
+            company.told.append(Told(number, person, team, week, "interview", 1, *said))
 
 
 def poisson(dice: random.Random, mean: float) -> int:
