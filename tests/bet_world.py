@@ -17,6 +17,7 @@ from wend.errors import Invalid
 from wend.events import Fact
 from wend.ingest.people import pseudonyms
 from wend.ledger.sqlite import Sqlite
+from wend.ledger.store import Store
 from wend.state import SCHEMA
 from wend.state.delivery import DAY
 from wend.state.reducers import reduce
@@ -30,9 +31,10 @@ BASE = Asked("time_to_deploy", "2026-07-31", "2026-07-31", 20, "engineers", "dep
 class House:
     """A ledger, and whoever acts on it. Time is in weeks since told.BEGUN, which is a Monday."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, ledger: Store | None = None) -> None:
         self.week = float(OPENED)
-        ledger = Sqlite(folder / "wend.db", META, reduce, SCHEMA, clock=lambda: self.now / 1e6)
+        ledger = ledger or Sqlite(folder / "wend.db", META, reduce, SCHEMA)
+        ledger.clock = lambda: self.now / 1e6
         nothing = cast(Any, None)
         settings = config.load(folder)
         self.ctx = Context(

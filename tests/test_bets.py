@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from bench.bets import PLAN, World, run
 from tests.bet_world import House, deploys, teams
+from tests.databases import Served, postgres, served
 from tests.told import at
 from wend.bets import ending, lint, scoring
 from wend.errors import Conflict, Invalid, NotFound
 from wend.events import Fact
 from wend.state import bets as table
+from wend.stats import wilson
+
+__all__ = ["postgres", "served"]
 
 
 @pytest.fixture
@@ -100,9 +107,7 @@ def test_what_cannot_be_checked_is_refused(house: House, changes: dict[str, str]
 
 def test_a_sentence_counts_both_sides_in_the_same(house: House) -> None:
     rest = {"who": "", "can": "", "to": ""}
-    assert "one unit on both sides" in house.refusal(
-        sentence="all can try in 2 min instead of 9 points", **rest
-    )
+    assert "one unit on both sides" in house.refusal(sentence="all can try in 2 min instead of 9 points", **rest)
     assert "no outcome statement" in house.refusal(sentence="Faster deploys for everybody", **rest)
     assert "the sentence says 2 h, but" in house.refusal(sentence="all can deploy in 3 min instead of 2 h", **rest)
     bet = house.open(sentence="Engineers can deploy a change in 3 min instead of 9 min.", **rest)
@@ -227,6 +232,27 @@ def test_nothing_is_told_before_its_time(house: House) -> None:
     assert house.see()["verdict"]["verdict"] == "cannot tell"
 
 
+# ---------------------------------------------------------------------------------------------- by simulation
+
+
+def often(world: World, worlds: int) -> Counter[str]:
+    return run((world, 0, worlds))
+
+
+@pytest.mark.parametrize("plan", [PLAN[1], PLAN[3], PLAN[6], PLAN[8], PLAN[10], PLAN[13]], ids=lambda plan: plan.kind)
+def test_where_nothing_changed_it_improves_at_most_five_times_of_a_hundred(plan: World) -> None:
+    """`bench/bets.py` does more of them: here the interval of 60 worlds must not be above it."""
+    found = wilson(often(replace(plan, effect=0.0), 60)["improved"], 60)
+    assert found and found.low < 0.05
+
+
+@pytest.mark.parametrize("plan", [PLAN[1], PLAN[11], PLAN[14]], ids=lambda plan: plan.kind)
+def test_what_changed_as_promised_is_seen(plan: World) -> None:
+    found = often(plan, 40)
+    assert found["improved"] > 12  # docs/figures.md says how often in many
+    assert not found["worse"]
+
+
 # ---------------------------------------------------------------------------------------------- time
 
 
@@ -310,3 +336,20 @@ def test_tables_are_the_same_when_they_are_made_anew(house: House) -> None:
     house.ctx.ledger.rebuild()
     with house.ctx.ledger.query() as db:
         assert json.dumps(table.bets(db), sort_keys=True) == before
+
+
+def told(house: House) -> str:
+    """A bet's whole life, and what the tables say in the end."""
+    house.tell([*teams(), *deploys(0, 13, 9.0)])
+    house.open()
+    ending.link(house.ctx, 1, "s1", house.now)
+    later(house, 3.0, failing=0.1)
+    with house.ctx.ledger.query() as db:
+        return json.dumps([table.bets(db), table.work(db, 1)], sort_keys=True)
+
+
+def test_both_databases_say_the_same(tmp_path: Path, served: Served) -> None:
+    here, there = House(tmp_path), House(tmp_path, served.open())
+    assert told(here) == told(there)
+    for house in (here, there):
+        house.ctx.ledger.close()

@@ -87,10 +87,10 @@ def test_everything_wrong_is_told_at_once(there: World) -> None:
 
 def test_a_bet_is_shown_with_its_numbers_and_dates(there: World) -> None:
     html = there.page("/bets/1").text
-    for word in ("engineers can get a change out in 2 h instead of", "So far, which is no verdict", "guard-rail",
+    for word in ("Engineers can get a change out in 2 h instead of", "So far, which is no verdict", "guard-rail",
                  "<title>opened</title>", "70 % sure", "the smallest change"):  # fmt: skip
         assert word in html or word == "the smallest change"
-    assert "engineers can get a change out" in there.page("/bets").text
+    assert "Engineers can get a change out" in there.page("/bets").text
     assert there.ask("GET", "/bets/1.json").json["so_far"] is True
 
 

@@ -115,13 +115,25 @@ def middle(pile: Piled, weights: Any) -> Any:
         weights = np.ones((1, int(pile.group.max()) + 1))
     found, at_once = np.empty(len(weights)), max(1, CELLS // len(pile.values))
     for start in range(0, len(weights), at_once):
-        mine = weights[start : start + at_once][:, pile.group].astype(float)
-        here = np.cumsum(mine[:, ::-1], axis=1)[:, ::-1]
-        lasting = 1 - np.divide(mine * pile.over, here, out=np.zeros_like(here), where=here > 0)
-        below = np.cumprod(lasting, axis=1) <= 0.5 + 1e-9
+        mine = weights[start : start + at_once].astype(np.float32)[:, pile.group]
+        below = all_over(mine) if pile.over.all() else left(mine, pile.over) <= 0.5 + 1e-6
         values = pile.values[below.argmax(axis=1)]
         found[start : start + at_once] = np.where(below.any(axis=1), values, math.inf)
     return found
+
+
+def all_over(weights: Any) -> Any:
+    """Where half of the weight of each row is reached: the same, when nothing is left open."""
+    upto = weights.cumsum(axis=1)
+    return (2 * upto >= upto[:, -1:]) & (upto > 0)
+
+
+def left(weights: Any, over: Any) -> Any:
+    """The product-limit curve of each row."""
+    import numpy as np
+
+    here = np.cumsum(weights[:, ::-1].astype(float), axis=1)[:, ::-1]
+    return np.cumprod(1 - np.divide(weights * over, here, out=np.zeros_like(here), where=here > 0), axis=1)
 
 
 def ends(drawn: Any, value: float, groups: int, tail: float, alone: float) -> tuple[float, float]:

@@ -240,7 +240,8 @@ def notes(db: Connection, bet: Item, at: Times, change: Effect | None, carriers:
     if at.after and (frozen := samples.frozen(db, Scope.parse(bet["scope"]), at.after)) and frozen[0]:
         said.append(FROZEN.format(*frozen[:2]) + ".")
     if carriers and not compared:
-        said.append(f"{len(carriers)} services carry it: too few, or too few others, to compare them with each other.")
+        several = f"{len(carriers)} services carry it" if len(carriers) > 1 else "1 service carries it"
+        said.append(f"{several}: too few, or too few others, to compare them with each other.")
     if change and "of weeks" in change.method:
         said.append(FEW.format("fewer than 5"))
     return said

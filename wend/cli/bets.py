@@ -29,10 +29,10 @@ def bet() -> None:
 @bet.command("open")
 @click.argument("sentence", required=False, default="")
 @click.option("--signal", required=True, metavar="SIGNAL", help="What it is measured by: an id of `wend signals`.")
-@click.option("--by", required=True, metavar="DATE", help="When it is to have come true.")
+@click.option("--by", "due", required=True, metavar="DATE", help="When it is to have come true.")
 @click.option("--kill", required=True, metavar="DATE", help="When it ends unless it is argued for.")
 @click.option("--appetite", required=True, type=int, metavar="DAYS", help="Days of work that may be lost on it.")
-@click.option("--who", default="", metavar="WHO", help="Who of the developers is better off.")
+@click.option("--who", "users", default="", metavar="WHO", help="Who of the developers is better off.")
 @click.option("--can", default="", metavar="WHAT", help="What they can do then.")
 @click.option("--to", default="", metavar="NUMBER", help="The new number, with its unit.")
 @click.option("--pain", type=int, metavar="N", help="The pain it is for.")
@@ -42,13 +42,13 @@ def bet() -> None:
 @click.option("--high", metavar="NUMBER", help="and at most this.")
 @click.option("--weeks", type=int, default=13, show_default=True, help="Of the baseline.")
 @json_option
-def bet_open(json: bool, **asked: Any) -> None:
+def bet_open(json: bool, due: str, users: str, **asked: Any) -> None:
     """Open a bet. What is measured now is where it starts from.
 
     Example: wend bet open "new engineers can get a change out in 4 h instead of 14 h" --signal change_lead_time
     --by 2027-03-31 --kill 2027-02-15 --appetite 20
     """
-    found = client().ask("POST", "bets", asked)
+    found = client().ask("POST", "bets", {**asked, "by": due, "who": users})
     if json:
         show.as_json(found)
         return
