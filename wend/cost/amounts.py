@@ -37,6 +37,7 @@ def paces(given: Book, pain: int, source: str) -> Amounts:
     begun = min((one.week for one in given.told if one.source == source), default=given.today)
     first = max(begun, given.today - WINDOW + 1)
     weeks = sum(given.fresh(week) for week in range(first, given.today + 1, 7)) or 1.0
+    mine = [one for one in mine if one.person in given.people]  # who is nobody known may be many
     times: dict[str, float] = {}
     for one in mine:
         times[one.person] = times.get(one.person, 0.0) + one.times * given.fresh(one.week)

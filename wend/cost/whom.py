@@ -20,7 +20,7 @@ class Ask:
     """Somebody to talk to. `gain`: by how much the variance of the difference between the two is expected to shrink,
     in (hours a week)²; None for who is asked for a story. `why`: "whom" of the two hits more people there, or "story":
     is known to be hit by `pain`, and can tell how often and how long. `listed`: is to be interviewed anyway; if not,
-    `chance` is the probability with which they were drawn from their team (None: they were not drawn)."""
+    `chance` is the probability that they count with: that of those who were drawn before (None: they are not drawn)."""
 
     person: str
     team: str
@@ -96,6 +96,10 @@ def strangers(given: Book, rivals: tuple[Rival, Rival], free: Sequence[str], lis
     for one in heard.values():
         if (team := given.people[one.person]) in fresh:
             fresh[team] += given.fresh(one.week)
+    # Those who tell most are of the teams heard least, so with them the teams' shares come nearer to what they are:
+    # each counts like those who were drawn before.
+    usual = [1 / one.probability for one in heard.values()]
+    as_others = len(usual) / sum(usual) if usual else min(1.0, MOST / max(1, len(free)))
     found: list[Ask] = []
     while waiting and len(found) < MOST:
         apart = {
@@ -103,8 +107,8 @@ def strangers(given: Book, rivals: tuple[Rival, Rival], free: Sequence[str], lis
         }
         gains = {team: there[team] ** 2 * one_more(fresh[team]) * apart[team] for team in waiting}
         team = max(sorted(gains), key=lambda name: gains[name])
-        there_now, person = len(waiting[team]), waiting[team].pop(0)
-        chance = None if person in listed else 1 / there_now
+        person = waiting[team].pop(0)
+        chance = None if person in listed else as_others
         found.append(Ask(person, team, "whom", None, gains[team], known[team], there[team], person in listed, chance))
         fresh[team] += 1
         waiting = {name: names for name, names in waiting.items() if names}
