@@ -132,3 +132,12 @@ def test_trouble_is_nobodys_but_the_logs(there: World, work: Work, caplog: pytes
     pushed = work.push(NONE)
     note(there, Push("hello", Actor("ann"), pushed.ref, NONE, "f" * 40, "", {}, work.repo, "t"))
     assert "changes of hello" in caplog.text and known(there) == {}
+
+
+def test_a_commit_that_names_a_bet_is_its_work_and_only_the_number_is_kept(there: World, work: Work) -> None:
+    commit = work.commit("make it faster for Ann\n\nBet: 7")
+    for _ in range(2):
+        changes.record(there.ctx, work.push(NONE))
+    (event,) = there.ctx.ledger.read(kinds=("bet_linked",))
+    assert (event.data["bet"], event.data["commit"], event.data["how"]) == (7, commit, "trailer")
+    assert "faster" not in str([one.data for one in there.ctx.ledger.read(limit=1000)])
