@@ -27,8 +27,9 @@ from wend.voice import evidence, grouping, nearest
 
 LONGEST = 120  # characters of a title
 WEEKS = 13  # of a pain's page
-SHOWN = 100  # pieces of evidence on a page
+SHOWN = 40  # pieces of evidence on a page; a form has room for so many ticks
 SHORTEST = 4  # characters that stand for the id of a piece of evidence
+HIGHEST = 2**31  # a number that no pain will have
 TRIES = 5  # for a number, when others name pains at the same moment
 Found = dict[str, Any]
 
@@ -321,7 +322,8 @@ def measured(db: Connection) -> Found:
 
 
 def one_of(db: Connection, pain: int) -> Found:
-    row = db.execute(sa.select(PAINS).where(PAINS.c.id == pain)).mappings().first()
+    here = PAINS.c.id == min(pain, HIGHEST)
+    row = db.execute(sa.select(PAINS).where(here)).mappings().first()
     if row is None:
         raise NotFound(f"there is no pain {pain}", "`wend pains` lists them")
     return dict(row)
