@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-NEWEST = 400  # unlinked pieces of evidence that are looked at
-OF_A_PAIN = 12  # of what is linked to one, that stand for it
+NEWEST = 250  # unlinked pieces of evidence that are looked at
+OF_A_PAIN = 6  # of what is linked to one, that stand for it
 LEAST = 2  # pieces that make a group
 APART = 1e9  # a distance nothing has
 
@@ -57,7 +57,8 @@ class Proposed:
 
 @dataclass
 class Tree:
-    """Clusters on their way together. `far`: mean distance of each two; `sums`: of every text to the texts of each."""
+    """Clusters on their way together. `far`: mean distance of each two, APART where they may not be together. `sums`:
+    distances of every text to the texts of each."""
 
     distance: Floats
     labels: NDArray[np.int64]
@@ -72,9 +73,9 @@ class Tree:
         mine, its = self.sizes[one], self.sizes[other]
         self.far[one] = (mine * self.far[one] + its * self.far[other]) / (mine + its)
         self.never[one] |= self.never[other]
+        self.far[one, self.never[one]] = APART
         self.far[:, one], self.never[:, one] = self.far[one], self.never[one]
         self.far[other, :] = self.far[:, other] = self.far[one, one] = APART
-        self.never[other, :] = self.never[:, other] = False
         self.sums[:, one] += self.sums[:, other]
         self.sums[:, other] = 0
         self.sizes[one], self.sizes[other] = mine + its, 0
@@ -83,11 +84,8 @@ class Tree:
 
     def closest(self) -> Pair | None:
         """The two that are nearest to each other and may be together."""
-        import numpy as np
-
-        allowed = np.where(self.never, APART, self.far)
-        one, other = divmod(int(allowed.argmin()), len(allowed))
-        return None if allowed[one, other] >= APART else (min(one, other), max(one, other))
+        one, other = divmod(int(self.far.argmin()), len(self.far))
+        return None if self.far[one, other] >= APART else (min(one, other), max(one, other))
 
     def silhouette(self) -> float:
         """The mean over all texts; one that is alone counts 0."""
@@ -113,7 +111,7 @@ def planted(alike: Floats, cannot: Iterable[Pair]) -> Tree:
     never = np.zeros((count, count), np.bool_)
     for one, other in cannot:
         never[one, other] = never[other, one] = one != other
-    far = distance.copy()
+    far = np.where(never, APART, distance)
     np.fill_diagonal(far, APART)
     return Tree(distance, np.arange(count), far, distance.copy(), np.ones(count), never, [True] * count)
 
@@ -131,8 +129,10 @@ def cut(alike: Floats, must: Iterable[Pair] = (), cannot: Iterable[Pair] = ()) -
     best, labels, largest = tree.silhouette(), tree.labels.copy(), max(len(alike) / 2, tree.sizes.max())
     while (pair := tree.closest()) is not None and sum(tree.alive) > LEAST:
         tree.join(*pair)
+        if tree.sizes.max() > largest:
+            break  # and no later cut has smaller ones
         found = tree.silhouette()
-        if found > best and tree.sizes.max() <= largest:
+        if found > best:
             best, labels = found, tree.labels.copy()
     return [int(label) for label in labels], best
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 MOST = 3  # pains that are offered
 CLOSEST = 3  # of a pain's texts that say how near it is
+NEAR = 200  # texts that are looked at, the closest
 CORPUS = 5_000  # linked pieces of evidence that are looked at, the newest
 SLICE = 8  # texts that the model reads at a time, between which others get their turn
 FEW = 8  # that it may still have to read when somebody is waiting
@@ -159,12 +160,11 @@ def ranked(there: Known, cosines: NDArray[np.float64], never: frozenset[int], mo
     fifty does not make it the nearest."""
     import numpy as np
 
-    owners = np.array([pain for _, pain in there.texts], np.int64)
-    order = np.argsort(-cosines, kind="stable")
     found: dict[int, list[float]] = {}
-    for place in order[: 200 * CLOSEST]:
-        if cosines[place] > 0 and int(owners[place]) not in never:
-            found.setdefault(int(owners[place]), []).append(float(cosines[place]))
+    for place in map(int, np.argsort(-cosines, kind="stable")[:NEAR]):
+        pain, cosine = there.texts[place][1], float(cosines[place])
+        if cosine > 0 and pain not in never:
+            found.setdefault(pain, []).append(cosine)
     near = {pain: together(values[:CLOSEST]) for pain, values in found.items()}
     best = sorted(near, key=lambda pain: (-near[pain], pain))[:most]
     return [(pain, there.pains[pain], round(min(1.0, near[pain]), 4)) for pain in best]

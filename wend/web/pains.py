@@ -16,7 +16,7 @@ from wend.web.pages import twin
 from wend.web.show import Page
 
 LEAD, READ = "research.lead", "signals.read"
-LISTED, MOST = 20, 200
+LISTED, SHOWN, MOST = 20, 10, 200  # pieces of evidence: by itself, on the page, and at most
 Item = dict[str, Any]
 
 
@@ -91,7 +91,7 @@ def split(visit: Visit) -> Item:
 def page(visit: Visit) -> Page:
     """The pains, the inbox with what is nearest, and groups of what no pain claims."""
     found = pains.listed(visit.ctx)
-    found |= {"waiting": pains.inbox(visit.ctx, LISTED), "groups": pains.groups(visit.ctx)}
+    found |= {"waiting": pains.inbox(visit.ctx, SHOWN), "groups": pains.groups(visit.ctx)}
     return Page("pains.html", found, {"longest": pains.LONGEST})
 
 
