@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import time
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -17,6 +18,7 @@ from wend.bets.opening import sentence
 from wend.context import Context
 from wend.errors import Conflict, Invalid, NotFound
 from wend.events import Fact
+from wend.ledger import Ledger
 from wend.signals.look import bring_up_to_date
 from wend.state import bets as table
 from wend.state.catalogue import SERVICES
@@ -24,8 +26,10 @@ from wend.state.delivery import DAY
 
 COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 LONGEST = 500  # characters of a reason
+MOMENT = 300_000_000  # microseconds that how a bet stands is good for
 KILLED, OVER = "its kill date passed and nobody argued for it", "its date came"
 Item = dict[str, Any]
+MOMENTS: WeakKeyDictionary[Ledger, dict[tuple[Any, ...], tuple[int, Item]]] = WeakKeyDictionary()
 
 
 # ---------------------------------------------------------------------------------------------- pure
@@ -158,6 +162,16 @@ def seen(ctx: Context, id: int, now: int | None = None) -> Item:
     with ctx.ledger.query() as db:
         bet = found(db, id)
         bet |= {"sentence": sentence(bet), "work": table.work(db, id), "so_far": bet["verdict"] is None}
-        if bet["verdict"] is None:
-            bet["verdict"] = verdict.judge(db, bet, at, ctx.config.platform_team, ctx.config.timezone)
+        bet["verdict"] = bet["verdict"] or so_far(ctx, db, bet, at)
     return bet
+
+
+def so_far(ctx: Context, db: Connection, bet: Item, now: int) -> Item:
+    """How it stands, as of a moment ago: thousands of draws are not made anew for everybody who looks."""
+    kept = MOMENTS.setdefault(ctx.ledger, {})
+    key = (bet["id"], bet["seq"], bet["kill_day"], bet["ended_day"], len(bet["work"]))
+    known = kept.get(key)
+    if known is None or not 0 <= now - known[0] < MOMENT:
+        known = (now, verdict.judge(db, bet, now, ctx.config.platform_team, ctx.config.timezone))
+        kept[key] = known
+    return known[1]

@@ -4,6 +4,8 @@ when first asked for."""
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -150,11 +152,12 @@ def ends(drawn: Any, value: float, groups: int, tail: float, alone: float) -> tu
 
 def log_rank(before: Sequence[Span], after: Sequence[Span]) -> float:
     """Chi square with one degree of freedom: whether two sets of durations last equally long (N. Mantel, 1966)."""
-    times = sorted({row.value for row in (*before, *after) if row.over})
+    lasting = [sorted(row.value for row in side) for side in (before, after)]
+    over = [Counter(row.value for row in side if row.over) for side in (before, after)]
     observed = expected = variance = 0.0
-    for time in times:
-        n, m = (sum(row.value >= time for row in side) for side in (before, after))
-        d, e = (sum(row.over and row.value == time for row in side) for side in (before, after))
+    for time in sorted({*over[0], *over[1]}):
+        n, m = (len(side) - bisect_left(side, time) for side in lasting)
+        d, e = (side[time] for side in over)
         here = n + m
         observed, expected = observed + e, expected + (d + e) * m / here
         if here > 1:
