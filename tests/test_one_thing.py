@@ -19,6 +19,7 @@ from wend.cost.given import Asked
 from wend.errors import Conflict, NotFound, Refused
 from wend.events import Fact
 from wend.one_thing import per_week
+from wend.research import interviews, snapshots
 from wend.state.delivery import DAY
 from wend.voice import evidence
 
@@ -194,6 +195,21 @@ def test_how_often_is_read_from_what_was_written_down() -> None:
     assert per_week("x | 1,5 times a weeks") == 1.5 and per_week("x | 4 every quarter") == pytest.approx(16 / 52)
     for text in ("3 a week", "x | three a week", "x | 3 a blue moon", "x | 40", ""):
         assert per_week(text) is None, text
+
+
+def test_a_snapshot_carries_how_often_and_how_long_to_the_ranking(ctx: Context) -> None:
+    staff = hire(ctx)
+    name(ctx, "Waiting for review", "Slow builds")
+    for who in staff[:6]:
+        held = interviews.hold(ctx, who, "full")
+        snapshots.write(
+            ctx, held["interview"], snapshots.read({"opportunities": ["waited for a review | 3 a week | 40"]})
+        )
+        evidence.link(ctx, f"interview/{held['interview']}/1", 1)
+    there = row(ctx)
+    assert there.frequency and (there.frequency.source, there.frequency.n) == ("interview", 6)
+    assert there.minutes and there.minutes.n == 6 and there.minutes.low < 40 < there.minutes.high
+    assert there.reach and there.reach.source == "assumed", "nobody drew them"
 
 
 # ---------------------------------------------------------------------------------------------- forgotten, remembered

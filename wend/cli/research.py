@@ -21,7 +21,7 @@ BIGGEST = 2**20  # bytes of a file with a snapshot
 WHOLE = (("facts", "Quick facts"), ("quote", "Memorable quote"), ("notes", "Notes"))
 LISTS = (
     ("story", "The story, a step at a time, each with its time in front"),
-    ("opportunities", "What hurt; the minutes behind a bar: waited for a review | 40"),
+    ("opportunities", "What hurt; how often and the minutes behind bars: waited for a review | 3 a week | 40"),
     ("insights", "What you learnt"),
 )
 CONSENTS, REASONS = ("full", "notes", "none"), ("declined", "absent", "left")

@@ -64,13 +64,14 @@ def next_people(
     listed: frozenset[str] = frozenset(),
 ) -> list[Ask]:
     """At most so many of the `people`; fewer when the others were heard lately. `whom`: the share of what is not known
-    that is whom the two hit: so many are drawn from teams, the rest are asked for their stories. `listed`: who was
+    that is whom the two hit. Strangers tell of that and, if they are hit, their story too; those who are known to be
+    hit tell only that, and are asked when little else is missing. `listed`: who was
     drawn for an interview already; of a team they come first. The same for the same data."""
     given = book([one.pain for one in rivals], told, asked, people, today)
     heard = {one.person for one in given.asked if one.week > today - REST}
     mark = seed(given)
     free = sorted(people.keys() - heard, key=lambda one: (one not in listed, lot(mark, one)))
-    stories = story_tellers(given, rivals, free, listed)[: round(most * (1 - whom))]
+    stories = story_tellers(given, rivals, free, listed)[: int(most * (1 - whom) ** 2)]
     rest = {one.person for one in stories}
     drawn = strangers(given, rivals, [person for person in free if person not in rest], listed)
     place = most - len(stories)
