@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -179,12 +179,13 @@ def propose(db: Connection) -> Proposed:
         tuple(sorted((one, *sorted(pains)) for one, pains in never.items())),
         nearest.ready(items_of(items)),
     )
-    if HELD.get("asked") != asked:
-        HELD.update(asked=asked, found=grouped(db, items, never, left))
-    return HELD["found"]
+    held = HELD[:1]  # another thread may put its own there meanwhile
+    if not held or held[0][0] != asked:
+        held = HELD[:] = [(asked, grouped(db, items, never, left))]
+    return held[0][1]
 
 
-HELD: dict[str, Any] = {}  # what was proposed last, and from what: to look again costs nothing
+HELD: list[tuple[object, Proposed]] = []  # what was proposed last, and from what: to look again costs nothing
 
 
 def items_of(items: Sequence[Item]) -> list[str]:

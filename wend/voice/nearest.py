@@ -93,11 +93,13 @@ def gram_rows(db: Connection, keys: tuple[str, ...]) -> Like:
     """The texts of these keys side by side."""
     held = MEMORY.rows
     if held is None or held[0] != (ngrams.NAME, keys):
-        missing = said(db, [key for key in keys if key not in MEMORY.grams])
+        before = MEMORY.grams  # another thread may put others there meanwhile
+        missing = said(db, [key for key in keys if key not in before])
         fresh = {key: ngrams.grams(words) for key, words in missing.items()}
-        MEMORY.grams = {key: fresh.get(key) or MEMORY.grams[key] for key in keys if key in fresh or key in MEMORY.grams}
+        grams = {key: fresh.get(key) or before[key] for key in keys if key in fresh or key in before}
         nothing = ngrams.grams("")
-        held = MEMORY.rows = ((ngrams.NAME, keys), ngrams.Rows([MEMORY.grams.get(key, nothing) for key in keys]))
+        held = ((ngrams.NAME, keys), ngrams.Rows([grams.get(key, nothing) for key in keys]))
+        MEMORY.grams, MEMORY.rows = grams, held
     return held[1]
 
 
