@@ -150,7 +150,7 @@ def test_five_lines(wend: Run, api: FakeApi) -> None:
         "38.2 h/week (21–61.4), worst: 87%, rank 1–2",
         "31% × 2.1/week × 24 min (n 42, 42, 42); 214 pieces of 9 teams",
         "next: Slow builds: 38.2 h/week (21–61.4), worst: 10%, rank 1–2",
-        "42 interviews by random draw among 120 people; picking now loses 1.2 h/week on …",
+        "42 of 120 people heard by random draw; picking now loses 1.2 h/week on average",
     ]
     api.answers["GET /api/one-thing"] = TOLD | {"separable": False, "says": "not separable yet: …", "ask": ASK}
     lines = wend("one-thing")[1].splitlines()

@@ -77,8 +77,8 @@ def parts(row: Found) -> str:
 def last(found: Found) -> str:
     """Whom to talk to, or what the ranking rests on."""
     if found["ask"]:
-        return "ask: " + ", ".join(f"{one['name'] or one['person']} ({one['team']})" for one in found["ask"])
-    heard = f"{found['heard']} interviews by random draw among {found['people']} people"
+        return "ask: " + ", ".join(f"{one['name'] or one['person'][:8]} ({one['team']})" for one in found["ask"])
+    heard = f"{found['heard']} of {found['people']} people heard by random draw"
     return f"{heard}; picking now loses {units.digits(found['regret'])} h/week on average"
 
 
