@@ -75,5 +75,7 @@ class Book:
         """A signal of the weeks up to the day (from 0) on which somebody looks."""
         with self.ledger.transaction() as db:
             derived.refresh(db)
+            while derived.stale(db):
+                derived.refresh(db)
         with self.ledger.query() as db:
             return measure(db, id, Scope.parse(scope), Window.of(weeks, at(24 * day)))

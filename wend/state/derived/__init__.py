@@ -54,9 +54,10 @@ def stale(db: Connection) -> bool:
     return dirty is not None or any(db.execute(sa.text(words)).first() is not None for words in FRESH)
 
 
-# The rest of a long backlog waits, so that nobody who writes waits for all of it; what happened first comes first.
-MOST = {"deployments": 5000, "changes": 10_000}
-FRESH = [f"SELECT 1 FROM {name} WHERE fresh = 1 LIMIT 1" for name in MOST]
+# The most of each that is worked in at once. The rest of a long backlog waits, so that nobody who writes waits for all
+# of it: what happened first comes first, and verdicts and counts when all is carried, so that each is made once.
+MOST = {"deployments": 5000, "changes": 10_000, "service": 20, "incident": 2000, "day": 120, "arrived": 120}
+FRESH = [f"SELECT 1 FROM {name} WHERE fresh = 1 LIMIT 1" for name in ("deployments", "changes")]
 UP_TO = """
 SELECT MIN(at) FROM (
   SELECT * FROM (SELECT finished_at AS at FROM deployments WHERE fresh = 1 AND finished_at IS NOT NULL
@@ -74,22 +75,41 @@ TAKEN_UP = (
     """UPDATE deployments SET fresh = 0 WHERE fresh = 1 AND (finished_at IS NULL OR finished_at <= :upto)""",
     """UPDATE changes SET fresh = 0 WHERE fresh = 1 AND committed_at <= :upto""",
 )
-DONE = f"DELETE FROM dirty WHERE kind <> '{LATE}'"
+PUT_OFF = """
+UPDATE dirty SET kind = 'later ' || kind WHERE kind = :kind
+AND key NOT IN (SELECT key FROM dirty WHERE kind = :kind ORDER BY key LIMIT :most)
+"""
+BACK = "UPDATE dirty SET kind = substr(kind, 7) WHERE kind LIKE 'later %'"
 
 
-def take_up(db: Connection) -> None:
-    """The earliest deployments and changes that are fresh become dirty: all of them, unless they are very many."""
-    end = db.execute(sa.text(UP_TO), {name: most - 1 for name, most in MOST.items()}).scalar()
+def take_up(db: Connection) -> bool:
+    """The earliest deployments and changes that are fresh become dirty: all of them, unless they are very many. Whether
+    others may be left."""
+    most = {name: MOST[name] - 1 for name in ("deployments", "changes")}
+    end = db.execute(sa.text(UP_TO), most).scalar()
     for words in TAKEN_UP:
         db.execute(sa.text(words), {"upto": 2**62 if end is None else end})
     if db.dialect.name == "postgresql":  # it plans by what it has seen, and has not seen this yet
         for name in ("dirty",) if end is None else ("dirty", "deployments", "changes", "parents", "carried"):
             db.execute(sa.text(f"ANALYZE {name}"))
+    return end is not None
+
+
+def some_of(db: Connection, *kinds: str) -> bool:
+    """Leave only so many of what is dirty; whether others had to be put off."""
+    left = [db.execute(sa.text(PUT_OFF), {"kind": kind, "most": MOST[kind]}).rowcount for kind in kinds]
+    return any(left)
+
+
+def done(db: Connection, *kinds: str) -> None:
+    """These were worked in; those that were put off are next."""
+    db.execute(sa.delete(DIRTY).where(DIRTY.c.kind.in_(kinds)))
+    db.execute(sa.text(BACK))
 
 
 def refresh(db: Connection) -> None:
     """Work in a slice of what came, in a write transaction: all of it, unless it is very much. `stale` tells."""
-    take_up(db)
+    left = take_up(db)
     lay_edges(db)
     for words in DUE:
         db.execute(sa.text(words))
@@ -99,8 +119,14 @@ def refresh(db: Connection) -> None:
     team = sa.select(SERVICES.c.team).where(SERVICES.c.service == DEPLOYMENTS.c.service).scalar_subquery()
     db.execute(sa.update(DEPLOYMENTS).where(mine | theirs).values(team=team))
     carry(db)
-    blame(db)
-    roll_up(db)
     db.execute(sa.text(f"UPDATE services AS s SET was_team = team, was_repo = repo WHERE {OWNED_ANEW} OR {ELSEWHERE}"))
-    db.execute(sa.text(CAME_LATE))
-    db.execute(sa.text(DONE))
+    done(db, "deployment", "change", "team", "anew")
+    if not left:
+        left = some_of(db, "service", "incident")
+        blame(db)
+        done(db, "service", "incident")
+    if not left:
+        some_of(db, "day", "arrived")
+        roll_up(db)
+        db.execute(sa.text(CAME_LATE))
+        done(db, "day", "arrived")
