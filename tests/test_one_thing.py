@@ -98,6 +98,16 @@ def test_of_four_people_nothing_is_told(ctx: Context) -> None:
 # ---------------------------------------------------------------------------------------------- what counts
 
 
+def test_a_pain_that_nothing_is_known_of_has_no_number_and_no_place(ctx: Context) -> None:
+    people = hire(ctx)
+    name(ctx, "slow builds", "flaky tests")
+    found = one_thing.now(ctx)
+    assert (found.rows, found.unheard) == ((), ("slow builds", "flaky tests")) and found.says.startswith("no data")
+    say(ctx, people[0], 1)
+    found = one_thing.now(ctx)
+    assert [one.title for one in found.rows] == ["slow builds"] and found.unheard == ("flaky tests",)
+
+
 def test_the_worst_is_the_one_thing_and_says_what_it_rests_on(ctx: Context) -> None:
     staff = hire(ctx)
     name(ctx, "Slow builds", "Waiting for review")
@@ -129,9 +139,12 @@ def test_the_platforms_own_never_counts(ctx: Context) -> None:
     say(ctx, staff[1], 2)
     listen(ctx, *ours, *staff)
     told = one_thing.now(ctx)
+    assert told.people == 19 and told.heard == 19 and told.unheard == ("Our own pet",)
+    assert [one.pain for one in told.rows] == [2] and row(ctx, 2).evidence == 1
+    say(ctx, staff[2], 1)
     own = row(ctx, 1)
-    assert told.people == 19 and told.heard == 19 and (own.evidence, own.own, own.at_least) == (0, 11, 0)
-    assert told.rows[0].pain == 2 and row(ctx, 2).evidence == 1
+    assert (own.evidence, own.own, own.at_least) == (1, 11, 1)
+    told = one_thing.now(ctx)
     assert not {one.person for one in told.ask} & {*ours, moved}
 
 
@@ -261,8 +274,10 @@ def test_what_was_said_is_for_who_leads_and_every_look_is_written_down(ctx: Cont
 
 
 def test_whom_to_talk_to_is_put_on_the_weeks_list_once(ctx: Context) -> None:
-    hire(ctx, 60)
+    staff = hire(ctx, 60)
     name(ctx, "Slow builds", "Waiting for review")
+    for pain in (1, 2):
+        say(ctx, staff[pain], pain)
     numbers = one_thing.invite(ctx)
     drawn = [event.data for event in ctx.ledger.read(kinds=["interview_scheduled"])]
     assert len(drawn) == 15 + len(numbers) and all(0 < one["probability"] <= 1 for one in drawn)

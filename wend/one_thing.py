@@ -48,6 +48,9 @@ NO_PEOPLE = (
     "nobody can say how many people there are: tell who works here, as in `wend ingest file csv people.csv`, and pains "
     "can be counted in hours"
 )
+NO_EVIDENCE = (
+    "no data: nothing is known of any pain yet; `wend pains inbox` has what to link, and interviews bring more"
+)
 FEW = f"hidden: fewer than {privacy.K} people work here"
 Found = dict[str, Any]
 
@@ -89,7 +92,8 @@ class Row:
 class Ranking:
     """All open pains, the likeliest worst first. `beats`: the chance that the first costs more than the second;
     `regret`: hours a week lost on average by picking the first now; `ask`: whom to talk to next; `people`: who is here,
-    without the platform's own; `heard`: those of them who were drawn at random and heard."""
+    without the platform's own; `heard`: those of them who were drawn at random and heard; `unheard`: pains that nothing
+    is known of, which have no place in it."""
 
     rows: tuple[Row, ...]
     separable: bool
@@ -99,6 +103,7 @@ class Ranking:
     heard: int
     beats: float | None = None
     regret: float | None = None
+    unheard: tuple[str, ...] = ()
     id: str = ID
     version: int = VERSION
 
@@ -162,13 +167,17 @@ def ranking(known: Known, own: Mapping[int, int]) -> Ranking:
         says = NO_PAIN if not rows else FEW if known.people else NO_PEOPLE
         order = sorted(rows.values(), key=lambda row: (-row.atoms, row.pain))
         return Ranking(tuple(order), False, says, (), len(known.people), len(known.asked))
+    heard_of = [pain for pain, row in rows.items() if row.evidence]
+    unheard = tuple(row.title for row in rows.values() if not row.evidence)
+    if not heard_of:
+        return Ranking((), False, NO_EVIDENCE, (), len(known.people), len(known.asked), unheard=unheard)
     tolds = told(known.evidence, known.words)
-    found = cost.rank(list(rows), tolds, known.asked, known.people, known.today)
+    found = cost.rank(heard_of, tolds, known.asked, known.people, known.today)
     made = tuple(filled(rows[one.pain], one) for one in found.rows)
     ask = () if found.separable else next_people(known, tolds, found)
     heard = len({one.person for one in known.asked})
     says = said(made, found, ask)
-    return Ranking(made, found.separable, says, ask, len(known.people), heard, found.beats, found.regret)
+    return Ranking(made, found.separable, says, ask, len(known.people), heard, found.beats, found.regret, unheard)
 
 
 def counted(known: Known, pain: int, own: int) -> Row:

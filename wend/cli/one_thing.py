@@ -50,6 +50,7 @@ def lines(found: Found) -> Iterator[str]:
     if not rows or rows[0]["hours"] is None:
         yield found["says"]
         yield from (f"{one['title']}: {one['evidence']} pieces of evidence" for one in rows[:4])
+        yield from (f"{title}: no data" for title in found["unheard"][:4])
         return
     yield found["says"] if not found["separable"] else f"the one thing: {rows[0]['title']}"
     yield hours(rows[0], "" if found["separable"] else f"{rows[0]['title']}: ")
