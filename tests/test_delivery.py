@@ -286,3 +286,13 @@ def test_days_are_those_of_microseconds(book: Book) -> None:
         found = db.exec_driver_sql("SELECT day, deployments FROM days WHERE scope = 'all' ORDER BY day").all()
     assert found == [(FIRST, 1), (FIRST + 1, 2)]
     assert HOUR * 24 == DAY
+
+
+def test_of_very_many_failures_the_median_is_known_to_a_bucket(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = [broke(f"i{n}", 24 * n + 10.5, cause={"deployment": f"shop{n}"}) for n in range(7)]
+    told += [broke(f"i{n}", 24 * n + 11 + n, state="resolved") for n in range(6)]
+    exact = recovery(book, *daily(7), *told)
+    assert exact == (4 * 3600, 7, 1)
+    monkeypatch.setattr("wend.signals.throughput.MANY", 6)
+    assert recovery(book) == (pytest.approx(exact[0], rel=0.011), 7, 1)
+    assert recovery(book)[0] != exact[0]

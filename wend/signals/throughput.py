@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable
 from itertools import pairwise
 from statistics import median
 
@@ -30,10 +33,11 @@ from wend.signals.definitions import DEFINITIONS
 from wend.state.delivery import DEPLOYMENTS
 from wend.state.derived.blames import ASSUMED
 from wend.state.derived.carried import CARRIED
-from wend.state.derived.durations import FIRST
+from wend.state.derived.durations import FIRST, LOWS
 from wend.stats import more_for_quantile
 
 FEW = 5  # failures below which they are listed, not summed up
+MANY = 2000  # failures above which they are counted in buckets
 CLOCKS = "{} changes were deployed before they were committed: clocks disagree. They are left out."
 
 
@@ -110,15 +114,16 @@ def over(found: survival.Open) -> Value:
 
 
 def failed_deployment_recovery_time(db: Connection, scope: Scope, window: Window) -> Signal:
-    """Kaplan-Meier over the deployments of the window that failed by evidence; those not recovered yet are censored."""
+    """Kaplan-Meier over the deployments of the window that failed by evidence; those not recovered yet are censored. Of
+    more than MANY, to 1.1 %."""
     about, found = DEFINITIONS["failed_deployment_recovery_time"], failures(db, scope, window)
     if not found:
         return Signal(about, scope, window, NOTHING, fresh=newest(db, window.now))
     good = [row for row in found if row[2] is None or row[2] >= row[0]]
-    curve = survival.curve(lasting(row[0], row[2], window.now) for row in good)
+    curve = survival.curve(bunched([lasting(row[0], row[2], window.now) for row in good]))
     noticed = [(max(0, row[1] - row[0]) / 1e6, 1, 0) for row in good if row[1] is not None]
     parts = {"p90": over(survival.quantile(curve, 0.9))}
-    parts["until_noticed"] = over(survival.median(survival.curve(noticed)))
+    parts["until_noticed"] = over(survival.median(survival.curve(bunched(noticed))))
     value = over(survival.median(curve))
     wrong = len(found) - len(good)
     value = Value(value.value, value.low, value.high, value.n, value.says, value.censored, skewed=wrong)
@@ -129,6 +134,16 @@ def failed_deployment_recovery_time(db: Connection, scope: Scope, window: Window
 def lasting(begun: int, ended: int | None, now: int) -> tuple[float, int, int]:
     """(seconds, ended, not ended) of one failure."""
     return (max(0, now - begun) / 1e6, 0, 1) if ended is None else ((ended - begun) / 1e6, 1, 0)
+
+
+def bunched(found: list[tuple[float, int, int]]) -> Iterable[tuple[float, int, int]]:
+    """The same, or of very many how often each bucket's middle comes: a curve of so many steps takes long to draw."""
+    if len(found) <= MANY:
+        return found
+    counts: Counter[tuple[int, int, int]] = Counter()
+    for seconds, ended, lost in found:
+        counts[bisect_right(LOWS, seconds * 1e6) - 1, ended, lost] += 1
+    return [(middle(bucket), ended * n, lost * n) for (bucket, ended, lost), n in counts.items()]
 
 
 def failures(db: Connection, scope: Scope, window: Window) -> list[tuple[int, int | None, int | None]]:
