@@ -93,9 +93,9 @@ def test_a_rewrite_takes_back_what_it_lost_and_nothing_else(ledger: Store) -> No
     with ledger.query() as db:
         assert ingest.history(db, "acme/shop", "", 10) == [("a", [])]
         assert ingest.seen(db, "acme/shop", ["a", "b", "?"]) == {"a": (False, 0), "b": (True, 1)}
-    before = rows(ledger, CHANGES), rows(ledger, ingest.HISTORY), carried(ledger)
+    before = carried(ledger), rows(ledger, CHANGES), rows(ledger, ingest.HISTORY)
     ledger.rebuild()
-    assert (rows(ledger, CHANGES), rows(ledger, ingest.HISTORY), carried(ledger)) == before
+    assert (carried(ledger), rows(ledger, CHANGES), rows(ledger, ingest.HISTORY)) == before, "once both are worked in"
 
 
 def test_a_subscription_from_its_beginning_to_its_end(ledger: Store) -> None:
