@@ -327,12 +327,13 @@ def invite(ctx: Context) -> list[int]:
     auth.authorize(ctx, LEAD, None)
     people.invite(ctx)
     for _ in range(3):
+        with ctx.ledger.query() as db:
+            number, seq = tip(db)  # before the rest: who comes after it is then a Conflict, and nobody is listed twice
         found, day = now(ctx), int(time.time() * 1e6) // DAY
         if not found.ask:
             raise Conflict("there is nobody to ask now", "`wend one-thing` says what is known")
         with ctx.ledger.query() as db:
             everybody = {one.id: one for one in people.customers(ctx, db, day)}
-            number, seq = tip(db)
         drawn = [people.Drawn(everybody[one.person], one.chance, False) for one in found.ask if one.chance is not None]
         facts = [people.invitation(ctx, number + place, monday(day), one) for place, one in enumerate(drawn, 1)]
         try:

@@ -222,9 +222,9 @@ def invite(ctx: Context) -> list[int]:
         day = today()
         week = monday(day)
         with ctx.ledger.query() as db:
+            number, seq = table.tip(db)  # first: whoever draws after this makes ours a Conflict, never a second list
             there = [one["id"] for one in table.of_week(db, week) if one["probability"] is not None]
             everybody, missed = customers(ctx, db, day), table.last_missed(db)
-            number, seq = table.tip(db)
         if there:
             return there
         able = [one for one in everybody if rested(one, missed.get(one.id), day)]
