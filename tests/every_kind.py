@@ -136,6 +136,8 @@ def bet_on() -> list[Fact]:
     bet |= {"sure": 0.7, "low": None, "high": None, "at": 20_458 * 86_400_000_000}
     work = {"bet": 1, "app": None, "commit": "a", "at": 20_459 * 86_400_000_000, "how": "trailer"}
     run = {"run": "r1", "toil": "rename", "started_at": 5, "seconds": 61.5, "done": True, "steps": [60.0, 1.5]}
+    used = {"cpu": 0.1, "cpu_peak": 0.2, "memory_peak": 9, "requests": 3, "rate_peak": 0.1, "replicas": 1}
+    load = {"hour": 490_000, "seconds": 3600.0, "cpus": 2, "memory": 2**33, "all": used, "apps": {"hello": used}}
     return [
         Fact("bet_opened", "bet/1", bet),
         Fact("bet_linked", "bet/1", work),
@@ -147,4 +149,5 @@ def bet_on() -> list[Fact]:
         Fact("loop_answered", "bet/1", {"bet": 1, "person": "ab", "answer": "h"}),
         Fact("toil_defined", "toil/rename", {"toil": "rename", "title": "t", "steps": ["s"], "automate_hours": 8.0}),
         Fact("toil_run", "toil/rename", run),
+        Fact("load_measured", "platform", load),
     ]

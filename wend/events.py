@@ -90,6 +90,7 @@ KINDS: dict[str, str] = {
     "bet_judged": "What a bet came to was worked out from what was measured.",
     "loop_asked": "Somebody whose evidence a bet was for was shown the question whether it helped.",
     "loop_answered": "Somebody said whether a bet fixed what they had told of. What they said stands beside the chain.",
+    "load_measured": "How much of the machine all apps and each of them used in an hour: mean and highest minute.",
     "toil_defined": "A procedure that is done by hand was written down as a checklist.",
     "toil_run": "A procedure was done by hand: how long each step took, and whether it was finished. Never by whom.",
     "digest_sent": "The digest of a week went to those who are set up to get it, or was not taken.",

@@ -10,6 +10,7 @@ from functools import lru_cache
 Z = 1.959964  # of the normal distribution: 95 % lie within so many standard deviations
 TAIL = 0.025  # what lies beyond, on either side
 EXACT = 1000  # values up to which the binomial is summed term by term
+FAR = 9  # standard deviations below which nothing of a binomial is left to sum
 FEW = 20  # values that a quantile needs, before it is one
 ENOUGH = 1 << 40  # answers nobody will ever wait for: where a search for a number gives up
 
@@ -100,14 +101,17 @@ def ranks(n: int, share: float) -> tuple[int, int]:
     if n > EXACT:
         middle, reach = n * share, Z * math.sqrt(n * share * (1 - share))
         return max(0, math.floor(middle - reach)), min(n + 1, math.ceil(middle + reach) + 1)
-    low, high, below = 0, n + 1, 0.0
-    for at_or_below in range(n + 1):
+    begin = max(0, math.floor(n * share - FAR * math.sqrt(n * share * (1 - share))))
+    low, high, below = begin, n + 1, 0.0
+    here, odds = chance(begin, n, share), share / (1 - share)
+    for at_or_below in range(begin, n + 1):
         if below <= TAIL:
             low = at_or_below
-        below += chance(at_or_below, n, share)
+        below += here
         if below >= 1 - TAIL:
             high = at_or_below + 1
             break
+        here *= odds * (n - at_or_below) / (at_or_below + 1)
     return low, high
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from wend import apps, digest, emit, jobs, previews, reconcile, resources, retention, scaling, traffic
+from wend import apps, digest, emit, jobs, load, previews, reconcile, resources, retention, scaling, traffic
 from wend.bets import ending
 from wend.context import Context
 from wend.errors import WendError
@@ -53,6 +53,7 @@ def clocks(
         Clock("jobs", 1.0, jobs.Roster().tick),
         Clock("tidy", 60.0, retention.sweep),
         Clock("previews", 60.0, previews.sweep),
+        Clock("load", 60.0, load.Scales().tend),
         Clock("servers", 2.0, resources.Waker().wake),
         Clock("trash", 300.0, resources.sweep),
         Clock("emit", 1.0, tell),

@@ -64,6 +64,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "pains": ("pains", "What hurts: show, inbox, name, link, merge."),
         "ingest": ("ingest", "What happened elsewhere: sources, files, git."),
         "ledger": ("ledger", "What happened here: events, verify, rebuild."),
+        "rightsize": ("rightsize", "How small it may be, and what to retire."),
         "tokens": ("tokens", "Who may do what: show, add, revoke."),
     },
 }

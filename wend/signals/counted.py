@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate, groupby
+from itertools import accumulate, pairwise
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,7 +23,7 @@ from wend.stats import Interval, more_for_quantile, more_for_share, ranks, wilso
 
 COLUMNS = ("day", "deployments", "rollbacks", "rework", "failed", "assumed", "pushes", "push_only")
 Day = Mapping[str, int]
-Histogram = list[tuple[int, int, int]]  # (week, bucket, n), rising
+Histogram = dict[int, tuple[list[int], list[int]]]  # Monday → its buckets, rising, and how many values are in each
 
 
 # ---------------------------------------------------------------------------------------------- pure
@@ -94,21 +95,20 @@ class Piled:
         return self.buckets[at], rank - 1 - (self.upto[at - 1] if at else 0)
 
 
-def piled(found: Iterable[tuple[int, int]]) -> Piled:
-    """(bucket, n) in any order."""
-    counts: dict[int, int] = {}
-    for bucket, n in found:
-        counts[bucket] = counts.get(bucket, 0) + n
-    buckets = sorted(counts)
-    return Piled(buckets, list(accumulate(counts[bucket] for bucket in buckets)))
+def summed(found: Histogram) -> list[tuple[int, int]]:
+    """(bucket, n) of all weeks together, rising."""
+    counts = [0] * len(LOWS)
+    for buckets, some in found.values():
+        for bucket, n in zip(buckets, some, strict=True):
+            counts[bucket] += n
+    return [(bucket, n) for bucket, n in enumerate(counts) if n]
 
 
 def weekly(found: Histogram, at: float) -> dict[int, Interval | None]:
     """A quantile of every week, to the middle of its bucket."""
     made: dict[int, Interval | None] = {}
-    for week, rows in groupby(found, key=lambda row: row[0]):
-        some = list(rows)
-        pile = Piled([row[1] for row in some], list(accumulate(row[2] for row in some)))
+    for week, (buckets, counts) in found.items():
+        pile = Piled(buckets, list(accumulate(counts)))
         low, high = ranks(pile.n, at)
         value, lower, upper = (
             middle(pile.find(min(pile.n, max(1, rank)))[0]) for rank in (round((pile.n + 1) * at), low, high)
@@ -149,34 +149,50 @@ def came(db: Connection, scope: Scope, window: Window) -> list[tuple[int, int, i
     return [(row["day"], int(row["changes"]), int(row["waiting"])) for row in rows]
 
 
-def histogram(db: Connection, measure: str, scope: Scope, window: Window, by_week: bool = True) -> Histogram:
-    """One measure's durations per week and bucket; not `by_week`: all of them, where the week means nothing."""
+def histogram(db: Connection, measure: str, scope: Scope, window: Window) -> Histogram:
+    """One measure's durations per week and bucket, the weeks rising."""
     if scope.kind == "service":
         return counted_now(db, measure, scope, window.first, window.last)
     begin, end = monday(window.first), monday(window.last)
-    found: Histogram = []
+    found: Histogram = {}
     if begin < window.first:
-        found += counted_now(db, measure, scope, window.first, min(window.last, begin + 6))
+        found |= counted_now(db, measure, scope, window.first, min(window.last, begin + 6))
         begin += 7
     cut = end >= begin and beyond(db, measure, scope, window.last + 1, end + 6)
     here = (DURATIONS.c.measure == measure) & (DURATIONS.c.scope == scope.key)
     weeks = DURATIONS.c.week.between(begin, end - 7 if cut else end)
-    query = sa.select(DURATIONS.c.week, DURATIONS.c.bucket, DURATIONS.c.n).order_by(
-        DURATIONS.c.week, DURATIONS.c.bucket
-    )
-    if not by_week:
-        query = sa.select(sa.literal(0), DURATIONS.c.bucket, sa.func.sum(DURATIONS.c.n)).group_by(DURATIONS.c.bucket)
-    rows: Any = db.execute(query.where(here, weeks)).all()
-    found += rows if by_week else [(0, row[1], int(row[2])) for row in rows]
-    return found + counted_now(db, measure, scope, end, window.last) if cut else found
+    rows = sa.select(DURATIONS.c.week, DURATIONS.c.bucket, DURATIONS.c.n).where(here, weeks)
+    found |= gathered(db, rows.order_by(DURATIONS.c.week, DURATIONS.c.bucket).subquery())
+    return found | counted_now(db, measure, scope, end, window.last) if cut else found
+
+
+def gathered(db: Connection, rows: sa.FromClause) -> Histogram:
+    """(week, bucket, n) a week at a time: a row from the database for each of tens of thousands takes longer than
+    everything else. The database may hand the buckets over in any order."""
+    query = sa.select(rows.c.week, as_list(db, rows.c.bucket), as_list(db, rows.c.n)).group_by(rows.c.week)
+    found: Histogram = {}
+    for row in db.execute(query.order_by(rows.c.week)):
+        week, said, how_many = int(row[0]), str(row[1]), str(row[2])
+        buckets, counts = json.loads(said), json.loads(how_many)
+        if any(after < before for before, after in pairwise(buckets)):
+            buckets, counts = map(list, zip(*sorted(zip(buckets, counts, strict=True)), strict=True))
+        found[week] = buckets, counts
+    return found
+
+
+def as_list(db: Connection, column: sa.ColumnElement[Any]) -> sa.ColumnElement[str]:
+    """The values of a group as a JSON text."""
+    if db.dialect.name == "postgresql":
+        return sa.cast(sa.func.json_agg(column), sa.Text)
+    return sa.func.json_group_array(column)
 
 
 def counted_now(db: Connection, measure: str, scope: Scope, first: int, last: int) -> Histogram:
     """The same of these days, from the rows themselves."""
     only, given = whose(scope, {"first": first, "last": last})
     words = durations.durations(measure, scope.kind, f"{{day}} BETWEEN :first AND :last {only}")
-    rows = db.execute(sa.text(f"SELECT week, bucket, n FROM ({words}) AS f ORDER BY week, bucket"), given)
-    return [(row[0], row[1], row[2]) for row in rows.all()]
+    rows = sa.text(f"SELECT week, bucket, n FROM ({words}) AS f").bindparams(**given)
+    return gathered(db, rows.columns(*map(sa.column, ("week", "bucket", "n"))).subquery())
 
 
 def beyond(db: Connection, measure: str, scope: Scope, first: int, last: int) -> bool:
@@ -195,7 +211,8 @@ def quantiles(
 ) -> list[Value]:
     """The quantiles in seconds, exact: between the two values nearest to the rank, as if spread evenly (for two values
     the median is their middle), with the interval of order statistics."""
-    pile = piled((row[1], row[2]) for row in found)
+    every = summed(found)
+    pile = Piled([bucket for bucket, _ in every], list(accumulate(n for _, n in every)))
     known: dict[int, float] = {}
 
     def at(rank: int) -> float:

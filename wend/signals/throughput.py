@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections import Counter
-from collections.abc import Iterable
+from dataclasses import replace
 from itertools import pairwise
 from statistics import median
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -26,14 +25,15 @@ from wend.signals.counted import (
     points,
     quantiles,
     shown,
+    summed,
     total,
     weekly,
+    whose,
 )
 from wend.signals.definitions import DEFINITIONS
-from wend.state.delivery import DEPLOYMENTS
 from wend.state.derived.blames import ASSUMED
 from wend.state.derived.carried import CARRIED
-from wend.state.derived.durations import FIRST, LOWS
+from wend.state.derived.durations import FIRST
 from wend.stats import more_for_quantile
 
 FEW = 5  # failures below which they are listed, not summed up
@@ -80,7 +80,7 @@ def change_lead_time(db: Connection, scope: Scope, window: Window) -> Signal:
     waiting = still_waiting(db, scope, window)
     value = Value(half.value, half.low, half.high, half.n, half.says, waiting.censored, skewed=wrong)
     parts = {"p75": three, "p90": nine, "with_waiting": waiting}
-    joined = histogram(db, "joined", scope, window, False)
+    joined = histogram(db, "joined", scope, window)
     if joined:
         parts["merge_to_deploy"] = quantiles(db, "joined", scope, window, joined, (0.5,))[0]
     notes = (CLOCKS.format(wrong),) if wrong else ()
@@ -100,7 +100,7 @@ def skewed(db: Connection, scope: Scope, window: Window) -> int:
 def still_waiting(db: Connection, scope: Scope, window: Window) -> Value:
     """The median lead time of the changes committed in the window, those that wait included. A waiting one's age is
     counted in whole days."""
-    ended = [(middle(bucket), n, 0) for _, bucket, n in histogram(db, "arrival", scope, window, False)]
+    ended = [(middle(bucket), n, 0) for bucket, n in summed(histogram(db, "arrival", scope, window))]
     ages = [(max(0.0, window.last - day) * 86400.0, waiting) for day, _, waiting in came(db, scope, window)]
     lost = [(age, 0, waiting) for age, waiting in ages if waiting]
     return over(survival.median(survival.curve([*ended, *lost])))
@@ -116,19 +116,44 @@ def over(found: survival.Open) -> Value:
 def failed_deployment_recovery_time(db: Connection, scope: Scope, window: Window) -> Signal:
     """Kaplan-Meier over the deployments of the window that failed by evidence; those not recovered yet are censored. Of
     more than MANY, to 1.1 %."""
-    about, found = DEFINITIONS["failed_deployment_recovery_time"], failures(db, scope, window)
-    if not found:
+    about, (n, wrong) = DEFINITIONS["failed_deployment_recovery_time"], how_many_failed(db, scope, window)
+    if not n:
         return Signal(about, scope, window, NOTHING, fresh=newest(db, window.now))
-    good = [row for row in found if row[2] is None or row[2] >= row[0]]
-    curve = survival.curve(bunched([lasting(row[0], row[2], window.now) for row in good]))
-    noticed = [(max(0, row[1] - row[0]) / 1e6, 1, 0) for row in good if row[1] is not None]
+    lasted, noticed = (in_buckets if n > MANY else one_by_one)(db, scope, window)
+    curve = survival.curve(lasted)
     parts = {"p90": over(survival.quantile(curve, 0.9))}
-    parts["until_noticed"] = over(survival.median(survival.curve(bunched(noticed))))
-    value = over(survival.median(curve))
-    wrong = len(found) - len(good)
-    value = Value(value.value, value.low, value.high, value.n, value.says, value.censored, skewed=wrong)
-    notes = (f"Only {len(good)} failed: read them one by one.",) if len(good) < FEW else ()
+    parts["until_noticed"] = over(survival.median(survival.curve(noticed)))
+    value = replace(over(survival.median(curve)), skewed=wrong)
+    notes = (f"Only {n - wrong} failed: read them one by one.",) if n - wrong < FEW else ()
     return Signal(about, scope, window, value, parts, fresh=newest(db, window.now), notes=notes)
+
+
+RIGHT = "(restored_at IS NULL OR restored_at >= finished_at)"
+Lasting = list[tuple[float, int, int]]  # (seconds, how many ended then, how many were seen until then and had not)
+
+
+def which_failed(scope: Scope, window: Window) -> tuple[str, dict[str, Any]]:
+    """The FROM and WHERE of every deployment of the window that failed by evidence."""
+    only, given = whose(scope, {"first": window.first, "last": window.last})
+    known = f"failed > 0 AND failed < {ASSUMED}"
+    return f"FROM deployments WHERE {known} AND day BETWEEN :first AND :last {only}", given
+
+
+def how_many_failed(db: Connection, scope: Scope, window: Window) -> tuple[int, int]:
+    """(all, those of them that were well again before they were there: clocks disagree)."""
+    here, given = which_failed(scope, window)
+    words = f"SELECT COUNT(*), coalesce(SUM(CASE WHEN {RIGHT} THEN 0 ELSE 1 END), 0) {here}"
+    row = db.execute(sa.text(words), given).one()
+    return int(row[0]), int(row[1])
+
+
+def one_by_one(db: Connection, scope: Scope, window: Window) -> tuple[Lasting, Lasting]:
+    """How long each failure lasted, and how long it was before somebody noticed."""
+    here, given = which_failed(scope, window)
+    words = sa.text(f"SELECT finished_at, detected_at, restored_at {here} AND {RIGHT}")
+    rows: list[tuple[int, int | None, int | None]] = [(row[0], row[1], row[2]) for row in db.execute(words, given)]
+    lasted = [lasting(begun, ended, window.now) for begun, _, ended in rows]
+    return lasted, [(max(0, seen - begun) / 1e6, 1, 0) for begun, seen, _ in rows if seen is not None]
 
 
 def lasting(begun: int, ended: int | None, now: int) -> tuple[float, int, int]:
@@ -136,22 +161,25 @@ def lasting(begun: int, ended: int | None, now: int) -> tuple[float, int, int]:
     return (max(0, now - begun) / 1e6, 0, 1) if ended is None else ((ended - begun) / 1e6, 1, 0)
 
 
-def bunched(found: list[tuple[float, int, int]]) -> Iterable[tuple[float, int, int]]:
-    """The same, or of very many how often each bucket's middle comes: a curve of so many steps takes long to draw."""
-    if len(found) <= MANY:
-        return found
-    counts: Counter[tuple[int, int, int]] = Counter()
-    for seconds, ended, lost in found:
-        counts[bisect_right(LOWS, seconds * 1e6) - 1, ended, lost] += 1
-    return [(middle(bucket), ended * n, lost * n) for (bucket, ended, lost), n in counts.items()]
+def in_buckets(db: Connection, scope: Scope, window: Window) -> tuple[Lasting, Lasting]:
+    """The same of very many, counted by the database: of each bucket its middle. A curve of so many steps would take
+    long to draw."""
+    here, given = which_failed(scope, window)
+    after = "{} - finished_at"
+    lasted = counted_in(db, after.format("coalesce(restored_at, :now)"), here, given | {"now": window.now})
+    noticed = counted_in(db, after.format("detected_at"), f"{here} AND detected_at IS NOT NULL", given)
+    return (
+        [(middle(bucket), 0 if waits else n, n if waits else 0) for bucket, waits, n in lasted],
+        [(middle(bucket), n, 0) for bucket, _, n in noticed],
+    )
 
 
-def failures(db: Connection, scope: Scope, window: Window) -> list[tuple[int, int | None, int | None]]:
-    """(deployed, noticed, restored) of every deployment of the window that failed by evidence."""
-    c = DEPLOYMENTS.c
-    known = sa.text(f"failed > 0 AND failed < {ASSUMED}")
-    query = sa.select(c.finished_at, c.detected_at, c.restored_at).where(known)
-    query = query.where(c.day.between(window.first, window.last))
-    if scope.kind != "all":
-        query = query.where(c[scope.kind] == scope.name)
-    return [(row[0], row[1], row[2]) for row in db.execute(query).all()]
+def counted_in(db: Connection, value: str, here: str, given: dict[str, Any]) -> list[tuple[int, int, int]]:
+    """(bucket, whether it is not over, how many)."""
+    bucket = f"(SELECT bucket FROM edges WHERE low <= CASE WHEN {value} > 0 THEN {value} ELSE 0 END"
+    words = f"""
+SELECT bucket, waits, COUNT(*) FROM (
+  SELECT {bucket} ORDER BY low DESC LIMIT 1) AS bucket, CASE WHEN restored_at IS NULL THEN 1 ELSE 0 END AS waits
+  {here} AND {RIGHT}
+) AS found GROUP BY bucket, waits"""
+    return [(row[0], row[1], int(row[2])) for row in db.execute(sa.text(words), given)]

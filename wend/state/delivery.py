@@ -73,7 +73,9 @@ DEPLOYMENTS = table(
     sa.Index("deployments_day", "day"),
     sa.Index("deployments_team", "team", "day"),
     some_of("deployments_failed", "failed > 0", "day", "failed", "finished_at", "detected_at", "restored_at"),
-    some_of("deployments_failed_team", "failed > 0", "team", "day"),
+    some_of(
+        "deployments_failed_team", "failed > 0", "team", "day", "failed", "finished_at", "detected_at", "restored_at"
+    ),
     some_of("deployments_ended", COUNTED, "finished_at", "failed"),
     some_of("deployments_ended_team", COUNTED, "team", "finished_at", "failed"),
     some_of("deployments_took", COUNTED, sa.text(TOOK), "day"),

@@ -56,7 +56,7 @@ def stale(db: Connection) -> bool:
 
 # The most of each that is worked in at once. The rest of a long backlog waits, so that nobody who writes waits for all
 # of it: what happened first comes first, and verdicts and counts when all is carried, so that each is made once.
-MOST = {"deployments": 5000, "changes": 10_000, "service": 20, "incident": 2000, "day": 120, "arrived": 120}
+MOST = {"deployments": 1250, "changes": 2500, "service": 5, "incident": 500, "day": 30, "arrived": 30}
 FRESH = [f"SELECT 1 FROM {name} WHERE fresh = 1 LIMIT 1" for name in ("deployments", "changes")]
 UP_TO = """
 SELECT MIN(at) FROM (
@@ -115,7 +115,7 @@ def refresh(db: Connection) -> None:
         db.execute(sa.text(words))
     dirty = sa.select(DIRTY.c.key)
     mine = DEPLOYMENTS.c.id.in_(dirty.where(DIRTY.c.kind == "deployment"))
-    theirs = DEPLOYMENTS.c.service.in_(dirty.where(DIRTY.c.kind == "team"))
+    theirs = DEPLOYMENTS.c.service.in_(dirty.where(DIRTY.c.kind == "team")) & (DEPLOYMENTS.c.fresh == 0)
     team = sa.select(SERVICES.c.team).where(SERVICES.c.service == DEPLOYMENTS.c.service).scalar_subquery()
     db.execute(sa.update(DEPLOYMENTS).where(mine | theirs).values(team=team))
     carry(db)
