@@ -20,7 +20,7 @@ from tests.test_portal import HOSTILE, RAW, Seen, without_clock
 from tests.web_world import World, live_app, world
 from wend import privacy, units
 from wend.events import KINDS, Fact
-from wend.signals import FAMILIES, Scope, Window, quick_check
+from wend.signals import FAMILIES, NOTHING, Point, Scope, Signal, Window, quick_check
 from wend.signals.definitions import DEFINITIONS
 from wend.web import bands, measured, wording
 
@@ -200,6 +200,14 @@ def test_the_running_week_is_drawn_apart_and_gaps_stay_gaps(there: World) -> Non
     drawn = bands.draw(lead)
     assert drawn and len(re.findall(r'class="stroke"', drawn.svg)) > 1, "two stretches around the holiday"
     assert "Nothing in" in drawn.svg and "whole weeks" in drawn.svg
+
+
+@pytest.mark.parametrize("value", [-100.0, -11.0, 0.0, 40.0])
+def test_a_score_is_drawn_where_it_is_also_below_nothing(value: float) -> None:
+    window = Window(20_000, 20_006, 20_006 * 86_400_000_000)
+    series = (Point(20_000, value, value, value, 5),)
+    plot = bands.draw(Signal(DEFINITIONS["nps"], Scope(), window, NOTHING, series=series))
+    assert plot and plot.ticks == ("+100", "0", "-100")
 
 
 def test_bad_questions_get_the_way_out(there: World, cookie: str) -> None:

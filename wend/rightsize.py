@@ -212,6 +212,12 @@ def uses(ctx: Context, app: str, release: Release) -> list[tuple[str, str, str]]
     made = store.load(room, release.artifact)
     sources = [Path(mount.source) for mount in (made.mounts if made else ())]
     tools = [source.relative_to(room.toolchains).parts[0] for source in sources if room.toolchains in source.parents]
-    words = str((release.processes.get("web") or {}).get("command", "")).split()
-    server = [(f"server of {release.path}", Path(words[0]).name, app)] if words else []
+    server = [(f"server of {release.path}", name, app) for name in program(release.processes.get("web"))]
     return [("golden path", release.path, app), *((tool.partition("-")[0], tool, app) for tool in tools), *server]
+
+
+def program(process: Mapping[str, Any] | None) -> list[str]:
+    """The name of what the process runs, behind `exec` and variables; none where the command is no plain one."""
+    words = str((process or {}).get("command", "")).split()
+    plain = [word for word in words if word != "exec" and "=" not in word]
+    return [Path(plain[0]).name] if plain and not set(plain[0]) & set("'\"$(;&|") else []

@@ -200,8 +200,11 @@ def draw(signal: Signal, size: tuple[int, int] = SMALL) -> Plot | None:
     unit, series = signal.definition.unit, by_week(signal)
     if not any(point.value is not None for point in series):
         return None
-    top, counted = scaled(series, unit)
-    frame = Frame(*size, len(series), *((100.0, -100.0) if unit == "score" else (top, 0.0)), counted)
+    if unit == "score":  # it may be below 0
+        frame = Frame(*size, len(series), 100.0, -100.0, (1.0, ""))
+    else:
+        top, counted = scaled(series, unit)
+        frame = Frame(*size, len(series), top, 0.0, counted)
     open_week = len(signal.series) == len(series) and signal.window.now // DAY <= series[-1].day + 6
     inside = shapes(frame, series, open_week) + (hints(frame, series, unit) if size == BIG else Markup(""))
     names = {"id": f"weeks-{signal.definition.id}", "title": f"{signal.definition.title}, week by week"}

@@ -21,6 +21,7 @@ from starlette.responses import HTMLResponse
 from wend import units
 from wend.errors import WendError
 from wend.journal import STEPS
+from wend.web import places
 
 HERE = Path(__file__).parent
 ESCAPE = re.compile("\x1b\\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -320,6 +321,7 @@ class Renderer:
         filters |= {"percent": percent, "millis": millis, "count": count, "factor": factor, "left": left}
         cast(dict[str, Any], self.jinja.filters).update(filters)
         known: dict[str, Any] = {"static": self.static.url, "between": between, "percent": percent, "millis": millis}
+        known["places"] = places
         known |= {"interval": units.interval, "figure": units.figure, "unit_names": units.NAMES}
         cast(dict[str, Any], self.jinja.globals).update(known)
 
