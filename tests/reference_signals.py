@@ -88,11 +88,11 @@ def ends(values: Sequence[float], share: float) -> tuple[float | None, float | N
 
 
 def bucketed(seconds: float) -> float:
-    """The middle of its bucket: edges are 2^(1/32) apart, from a second on, to the microsecond."""
+    """The middle of its bucket: edges are 2^(1/32) apart, from the 1024th part of a second on, to the microsecond."""
     micros = round(seconds * 1e6)
-    if micros < 1_000_000:
-        return 0.5
-    step = max(0, math.floor(32 * math.log2(micros / 1e6)) - 1)
+    if micros < edge(-320):
+        return 0.0
+    step = max(-320, math.floor(32 * math.log2(micros / 1e6)) - 1)
     while step < 32 * 29 - 1 and edge(step + 1) <= micros:
         step += 1
     top = edge(step + 1) if step < 32 * 29 - 1 else edge(step) * 2 ** (1 / 32)

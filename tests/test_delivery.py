@@ -296,3 +296,10 @@ def test_of_very_many_failures_the_median_is_known_to_a_bucket(book: Book, monke
     monkeypatch.setattr("wend.signals.throughput.MANY", 6)
     assert recovery(book) == (pytest.approx(exact[0], rel=0.011), 7, 1)
     assert recovery(book)[0] != exact[0]
+
+
+def test_a_deploy_of_less_than_a_second_is_drawn_as_that(book: Book) -> None:
+    for n in range(9):
+        book.tell(deployed(f"d{n}", 24 * n + 12, started_at=at(24 * n + 12) - 300_000 - n))
+    drawn = [point for point in book.ask("time_to_deploy").series if point.value is not None]
+    assert drawn and all(point.value == pytest.approx(0.3, rel=0.012) for point in drawn)

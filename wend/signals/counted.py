@@ -72,10 +72,10 @@ def points(window: Window, found: Mapping[int, Interval | None]) -> tuple[Point,
 
 
 def middle(bucket: int) -> float:
-    """The value in seconds that stands for a bucket: at most 1.1 % from any in it."""
+    """The value in seconds that stands for a bucket: at most 1.1 % from any in it; 0 below a millisecond."""
     low = LOWS[bucket]
     high = LOWS[bucket + 1] if bucket + 1 < len(LOWS) else low * 2 ** (1 / 32)
-    return (low * high) ** 0.5 / 1e6 if low else high / 2e6
+    return (low * high) ** 0.5 / 1e6
 
 
 @dataclass(frozen=True)

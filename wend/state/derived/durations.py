@@ -23,7 +23,8 @@ DURATIONS = table(
     some_of("durations_took", "measure = 'took'", "week"),
 )
 SECOND = 1_000_000
-LOWS = (0, *(round(SECOND * 2 ** (step / 32)) for step in range(32 * 29)))  # of each bucket, microseconds; to 17 years
+# Of each bucket, in microseconds: from a millisecond, for a deploy may take few of them, to 17 years.
+LOWS = (0, *(round(SECOND * 2 ** (step / 32)) for step in range(-32 * 10, 32 * 29)))
 EDGES = table("edges", number("low", key=True), number("bucket"))
 
 
