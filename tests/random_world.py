@@ -13,6 +13,7 @@ from wend.events import Fact
 
 TEAMS = (None, "red", "blue", "green")
 PLACES = ("production", "eu-production")
+FOLDERS = [".", "a", "a/x", "a/xy", "b/z", "c"]
 
 
 class Maker:
@@ -65,6 +66,7 @@ class Maker:
         said: dict[str, Any] = {"repo": repo, "bot": self.maybe(0.1), "merge": len(parents) > 1 or self.maybe(0.1)}
         if len(line) > 3 and self.maybe(0.15):
             said |= {"reverts": dice.choice(line[-8:-1]), "purpose": "revert"}
+        said |= {"folders": dice.sample(FOLDERS, dice.choice((1, 1, 2)))} if self.maybe(0.6) else {}
         place = len(line) / 40
         hours = self.hours(max(0.0, place - 0.2), min(1.0, place + 0.1))
         told = [committed(name, hours, *parents, **said)]
@@ -140,6 +142,7 @@ class Maker:
         told = [owned(service, self.dice.choice(TEAMS)) for _ in range(self.dice.randrange(3))]
         for one in told:
             one.data["repo"] = self.services[service] if self.maybe(0.4) else None
+            one.data["folders"] = self.dice.choice((None, None, ["a"], ["b"], ["a/x", "c"], []))
         self.groups.append([self.fact(one) for one in told])
 
     def own(self) -> None:

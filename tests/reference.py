@@ -91,13 +91,19 @@ class World:
             for commit in sorted(self.contained(deployment) - known):
                 known.add(commit)
                 explicit = commit in deployment["commits"]
-                seed = number == 0 and not explicit
+                seed = not explicit and (number == 0 or self.outside(service, commit))
                 change = self.changes.get(commit)
                 unknown = change is None or change["bot"] or seed
                 lead = None if unknown else deployment["finished_at"] - change["committed_at"]
                 merge = bool(change and change["merge"])
                 at = deployment["finished_at"]
                 yield Carried(service, commit, deployment["id"], at, explicit, seed, merge, lead)
+
+    def outside(self, service: str, commit: str) -> bool:
+        """Whether a change touched nothing that the service is made from, as far as both are known."""
+        mine, touched = self.services[service]["folders"], self.changes.get(commit, {}).get("folders")
+        both = [(one, own) for one in touched or () for own in mine or ()]
+        return bool(both) and not any(one == own or one.startswith(f"{own}/") for one, own in both)
 
     # ------------------------------------------------------------------------------------------ which failed
 

@@ -53,7 +53,7 @@ class Reader:
         return self.world
 
     def service(self, name: str, over: bool = False, **said: Any) -> None:
-        row = self.world.services.setdefault(name, {"team": None, "repo": None, "until": None})
+        row = self.world.services.setdefault(name, {"team": None, "repo": None, "until": None, "folders": None})
         for key, value in said.items():
             if value is not None and (over or row[key] is None):
                 row[key] = value
@@ -61,10 +61,12 @@ class Reader:
     # ------------------------------------------------------------------------------------------ told by others
 
     def change_recorded(self, data: Row, _fact: Any) -> None:
-        new = {key: data[key] for key in ("repo", "committed_at", "merge", "bot", "reverts")}
+        new: Row = {key: data[key] for key in ("repo", "committed_at", "merge", "bot", "reverts")}
+        new["folders"] = set[str]()
         row = self.world.changes.setdefault(data["commit"], new)
         row |= {"merge": row["merge"] or data["merge"], "bot": row["bot"] or data["bot"]}
         row["reverts"] = data["reverts"] if row["reverts"] is None else row["reverts"]
+        row["folders"] = row["folders"] | set(data.get("folders") or ())
         self.world.parents.setdefault(data["commit"], set()).update(data["parents"])
 
     def deployment_recorded(self, data: Row, _fact: Any) -> None:
@@ -77,7 +79,8 @@ class Reader:
         self.attributed[data["incident"]] = data["deployment"] or ""
 
     def service_recorded(self, data: Row, _fact: Any) -> None:
-        self.service(data["service"], True, team=data["team"], repo=data["repo"], until=data["until"])
+        said = {key: data[key] for key in ("team", "repo", "until")} | {"folders": data.get("folders")}
+        self.service(data["service"], True, **said)
 
     # ------------------------------------------------------------------------------------------ our own
 

@@ -175,15 +175,25 @@ def middle_rank(n: int) -> int:
     return min(n, max(1, round((n + 1) * 0.5)))
 
 
+def made_from(look: Look, service: str) -> str | None:
+    return look.world.services[service]["repo"]
+
+
 def still_waiting(look: Look) -> tuple[list[float], list[float]]:
     """(ages of the changes committed in the window that nobody of the scope deployed, lead times of the others)."""
     repos = {look.world.services[name]["repo"] for name in look.services}
-    deployed = {row.commit for row in look.world.carried if row.service in look.services}
+    outside = look.world.outside
+    deployed = {
+        row.commit
+        for row in look.world.carried
+        if row.service in look.services and (row.explicit or not outside(row.service, row.commit))
+    }
     waiting = [
         float(look.window.last - change["committed_at"] // DAY) * 86400
         for commit, change in look.world.changes.items()
         if look.inside(change["committed_at"]) and change["repo"] in repos - {None}
         if not (change["merge"] or change["bot"] or commit in deployed)
+        if any(not outside(name, commit) for name in look.services if made_from(look, name) == change["repo"])
     ]  # fmt: skip
     over = [
         bucketed(row.lead / 1e6)

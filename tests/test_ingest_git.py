@@ -389,3 +389,37 @@ def test_known_commits_come_in_pages(there: World) -> None:
     rest = there.ask("GET", f"/api/ingest/git?repo=a%2Fb&limit=4&after={first[-1][0]}").json["commits"]
     assert json.dumps([*first, *rest]) == json.dumps([[one["commit"], one["parents"]] for one in rows])
     assert there.ask("GET", "/api/ingest/git?repo=other").json == {"commits": []}
+
+
+# ---------------------------------------------------------------------------------------------- several services in one
+
+
+def test_a_repository_of_two_services_gives_each_its_own_changes(there: World, wend: Run, repo: Repo) -> None:
+    """[devex 1.2 g: containment by path filter.]"""
+
+    def touch(*files: str) -> str:
+        for file in files:
+            (repo.path / file).parent.mkdir(parents=True, exist_ok=True)
+            (repo.path / file).write_text(f"{repo.at}\n")
+        repo.git("add", "-A")
+        return repo.commit()
+
+    first = touch("till/app.py", "mail/app.py", "README.md")
+    till, mail, both = touch("till/deep/er/a.py"), touch("mail/a.py"), touch("mail/b.py", "till/b.py")
+    odd = touch("mail/Zürich \n.py", f"till2/{first}")
+    for service, folder in (("till", "till/"), ("mail", "mail")):
+        words = ("--service", service, "--folder", folder, "--deploys-are", "commits", "--name", "acme/mono")
+        ok(wend("ingest", "git", str(repo.path), *words))
+    with there.ctx.ledger.transaction() as db:  # type: ignore[attr-defined]
+        refresh(db)
+        mine = sa.text('SELECT service, "commit" FROM carried WHERE lead IS NOT NULL')
+        found = {tuple(row) for row in db.execute(mine)}
+        waiting = db.execute(sa.text("SELECT SUM(changes), SUM(waiting) FROM arrivals WHERE scope = 'all'")).one()
+    assert found == {("till", till), ("till", both), ("mail", mail), ("mail", both), ("mail", odd)}
+    assert tuple(waiting) == (5, 0)
+
+
+def test_folders_from_outside_the_repository_are_refused(there: World, wend: Run, repo: Repo) -> None:
+    repo.commit()
+    code, _, told = wend("ingest", "git", str(repo.path), "--folder", "../other")
+    assert code == 2 and "no folder of a repository" in told

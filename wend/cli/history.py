@@ -81,12 +81,13 @@ def is_hot(name: str) -> bool:
     return any(word in name.lower() for word in HOT)
 
 
-def row(commit: Commit, hot: Collection[str]) -> dict[str, Any]:
+def row(commit: Commit, hot: Collection[str], folders: Sequence[str] | None = None) -> dict[str, Any]:
     """A commit as the API takes it."""
     purpose = "hotfix" if commit.purpose == "planned" and commit.id in hot else commit.purpose
     at = (commit.at or 0) // SECOND  # a count of seconds is taken for nothing else
     about = {"commit": commit.id, "committed_at": at, "parents": list(commit.parents), "purpose": purpose}
-    named = {"bets": list(commit.bets)} if commit.bets else {}
+    named: dict[str, Any] = {"bets": list(commit.bets)} if commit.bets else {}
+    named |= {"folders": folders} if folders else {}
     return {**about, "reverts": commit.reverts, "author": commit.author, **named}
 
 
@@ -95,6 +96,7 @@ def batches(rows: Iterable[dict[str, Any]], most: int = 1000, room: int = 600_00
     part, size = list[dict[str, Any]](), 0
     for one in rows:
         grown = 300 + 70 * len(one.get("parents", ())) + 2 * len(str(one.get("author")))
+        grown += sum(2 * len(folder) + 4 for folder in one.get("folders", ()))
         if part and (len(part) >= most or size + grown > room):
             yield part
             part, size = [], 0
@@ -223,6 +225,13 @@ def read(path: Path, name: str | None, wish: Wish) -> History:
     found.hot = hotfixes(there, found, main)
     found.deployments = deployments(there, found, wish, main, tags)
     return found
+
+
+def folders(path: Path, commits: Sequence[Commit]) -> dict[str, list[str]]:
+    """Commit → the folders of the files it touched, of those of one parent or none."""
+    plain = [commit.id for commit in commits if len(commit.parents) < 2]
+    said = gitlog.folders(Repository(path).chunks(*gitlog.FILES, feed=plain), plain)
+    return {id: found for id, found in said if found}
 
 
 def hotfixes(there: Repository, found: History, main: str) -> set[str]:

@@ -164,6 +164,9 @@ def ingest_file(kind: str, file: Path, media: str | None, json: bool) -> None:
 @click.option("--name", metavar="OWNER/REPO", help="What the repository is called; default: by its remote origin.")
 @click.option("--service", metavar="NAME", help="The service it is deployed as; default: the last part of its name.")
 @click.option("--team", metavar="TEAM", help="The team whose service it is.")
+@click.option(
+    "--folder", "folders", multiple=True, metavar="DIR", help="What of it the service is made from; default: all."
+)
 @click.option("--tags", metavar="PATTERN", help='Tags like "v*" are deployments.')
 @click.option(
     "--deploys-are", type=click.Choice(["commits", "tags", "merges"]), help="What else counts as a deployment."
@@ -176,6 +179,7 @@ def ingest_git(
     name: str | None,
     service: str | None,
     team: str | None,
+    folders: tuple[str, ...],
     tags: str | None,
     deploys_are: str | None,
     since: str | None,
@@ -192,8 +196,8 @@ def ingest_git(
     from wend.cli import history
     from wend.ingest import parse
 
-    if len(repos) > 1 and (name or service):
-        raise Invalid("--name and --service are of one repository", "name one, or leave them out")
+    if len(repos) > 1 and (name or service or folders):
+        raise Invalid("--name, --service and --folder are of one repository", "name one, or leave them out")
     if tags and deploys_are not in (None, "tags"):
         raise Invalid(f"--tags and --deploys-are {deploys_are} contradict each other", "choose one")
     deploys: Any = "tags" if tags else deploys_are
@@ -201,14 +205,15 @@ def ingest_git(
     api, told = client(), list[dict[str, Any]]()
     for path in repos:
         found = history.read(path, name, wish)
-        told.append(tell(api, found, {"service": service, "team": team}, dry_run))
+        about = {"service": service, "team": team, "folders": list(folders)}
+        told.append(tell(api, path, found, about, dry_run))
         if not json:
             describe(told[-1], dry_run)
     if json:
         show.as_json(told)
 
 
-def tell(api: Client, found: History, about: dict[str, Any], dry_run: bool) -> dict[str, Any]:
+def tell(api: Client, path: Path, found: History, about: dict[str, Any], dry_run: bool) -> dict[str, Any]:
     """Send what the platform does not know of it yet, and what is gone."""
     from wend.cli import history
 
@@ -218,13 +223,15 @@ def tell(api: Client, found: History, about: dict[str, Any], dry_run: bool) -> d
         gone, ahead = set[str](), set[str]()  # what cannot be seen from here is not gone
     if ahead:
         found.lacks.append(f"{len(ahead)} commits known to the platform are newer than this clone (git fetch)")
-    fresh = [history.row(one, found.hot) for one in found.commits if one.id not in known]
+    new = [one for one in found.commits if one.id not in known]
+    touched = history.folders(path, new)
+    fresh = [history.row(one, found.hot, touched.get(one.id)) for one in new]
     said = {"repo": found.repo, "commits": len(found.commits), "new": len(fresh), "gone": len(gone)}
     said |= {"deployments": len(found.deployments), "new_deployments": 0, "lacks": found.lacks}
     if dry_run:
         return said
     about = {"repo": found.repo} | {key: value for key, value in about.items() if value}
-    if "team" in about:
+    if "team" in about or "folders" in about:
         api.ask("POST", "ingest/git", about)
     lost = sorted(gone)
     for start in range(0, len(lost), GONE):

@@ -91,3 +91,8 @@ class Doc:
     def sha(self, key: str) -> str | None:
         """The same, or None when there is none."""
         return parse.sha(self.fields.get(key))
+
+
+def touched(commit: Doc) -> list[str] | None:
+    """The folders of the files that a commit of a push added, changed and removed; None where it does not tell."""
+    return parse.folders_of(file for key in ("added", "modified", "removed") for file in commit.words(key))

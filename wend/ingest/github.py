@@ -12,7 +12,7 @@ from typing import Literal
 from urllib.parse import parse_qs
 
 from wend.ingest import Delivery, Heard, Unknown, parse, proof
-from wend.ingest.doc import Doc
+from wend.ingest.doc import Doc, touched
 from wend.ingest.telling import Outcome, Telling
 
 OUTCOMES: dict[str, Outcome] = {
@@ -84,6 +84,7 @@ def push(telling: Telling, body: Doc) -> None:
             reverts=parse.reverts(message),
             bot=telling.bot(author, one.inner("author").maybe("username"))
             or (author is None and is_bot(telling, body.inner("sender"))),
+            folders=touched(one),
         )
         before = commit
 

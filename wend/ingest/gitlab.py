@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from wend.ingest import Delivery, Heard, Unknown, parse, proof
-from wend.ingest.doc import Doc
+from wend.ingest.doc import Doc, touched
 from wend.ingest.telling import Outcome, Telling
 
 OUTCOMES: dict[str, Outcome] = {
@@ -69,6 +69,7 @@ def push(telling: Telling, body: Doc) -> None:
             purpose=parse.purpose(message, ref),
             reverts=parse.reverts(message),
             bot=is_bot(telling, author),
+            folders=touched(one),
         )
         before = commit
 

@@ -13,6 +13,8 @@ from wend.ingest.parse import Purpose
 # Each commit as five fields, each ended by a NUL: none of them can hold one.
 WORDS = ("log", "-z", "--no-color", "--no-show-signature", "--encoding=UTF-8", "--format=%H%x00%P%x00%ct%x00%aE%x00%B")
 FIELDS = 5
+# Each commit that is read on the standard input: its id, then its files. Merges have none of their own.
+FILES = ("diff-tree", "--stdin", "-r", "-z", "--root", "--name-only", "--no-renames", "--always")
 MERGED = re.compile(
     r"Merge (?:(?:remote-tracking )?branch(?:es)? '(?P<branch>[^']+)'|pull request #\d+ from [^/\s]+/(?P<from>\S+))"
 )
@@ -56,6 +58,23 @@ def commit(id: bytes, parents: bytes, at: bytes, author: bytes, message: bytes) 
     who = author.decode("utf-8", "replace").strip()[:LONGEST].lower() or None
     above, bets = tuple(parents.decode().split()), trailers.bets(text)
     return Commit(id.strip().decode(), above, when(at), who, purpose, reverted, joins, bets)
+
+
+def folders(chunks: Iterable[bytes], ids: Iterable[str]) -> Iterator[tuple[str, list[str] | None]]:
+    """What `git FILES` prints for these commits, in their order: of each that has files, their folders."""
+    order, rest = iter(ids), b""
+    after, id, files = next(order, ""), "", list[str]()
+    for chunk in chunks:
+        *whole, rest = (rest + chunk).split(b"\0")
+        for word in whole:
+            if word.decode("utf-8", "replace") == after:
+                if id:
+                    yield id, parse.folders_of(files)
+                id, after, files = after, next(order, ""), []
+            else:
+                files.append(word.decode("utf-8", "replace"))
+    if id:
+        yield id, parse.folders_of(files)
 
 
 def when(seconds: bytes) -> int | None:

@@ -34,6 +34,7 @@ class Change:
     reverts: str | None
     author: str | None
     bets: tuple[int, ...] = ()
+    folders: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class Told:
     gone: tuple[str, ...]
     changes: tuple[Change, ...]
     deployments: tuple[Deployment, ...]
+    folders: tuple[str, ...] = ()
 
 
 # ---------------------------------------------------------------------------------------------- pure
@@ -68,6 +70,7 @@ def told(
     gone: Sequence[str],
     changes: Sequence[Row],
     deployments: Sequence[Row],
+    folders: Sequence[str] = (),
 ) -> Told:
     """The body of the call. Raises Invalid naming what is wrong."""
     for what, rows in (("gone", gone), ("changes", changes), ("deployments", deployments)):
@@ -81,11 +84,12 @@ def told(
         tuple(dict.fromkeys(parse.commit(one) for one in gone)),
         tuple(change(row) for row in changes),
         tuple(deployment(row) for row in deployments),
+        folders_of(list(folders)) or (),
     )
 
 
 def change(row: Row) -> Change:
-    known(row, ("commit", "committed_at", "parents", "purpose", "reverts", "author", "bets"))
+    known(row, ("commit", "committed_at", "parents", "purpose", "reverts", "author", "bets", "folders"))
     purpose = row.get("purpose", "planned")
     if purpose not in ("planned", "revert", "hotfix"):
         raise Invalid(f"purpose = {str(purpose)[:40]!r} is none", "planned, revert or hotfix")
@@ -95,7 +99,20 @@ def change(row: Row) -> Change:
     above = tuple(parse.commit(one) for one in cast(list[object], parents))
     reverts = None if row.get("reverts") is None else parse.commit(row["reverts"])
     at, bets = parse.moment(row["committed_at"]), numbers(row.get("bets", []))
-    return Change(parse.commit(row["commit"]), at, above, purpose, reverts, author and author[:254], bets)
+    folders = folders_of(row.get("folders"))
+    return Change(parse.commit(row["commit"]), at, above, purpose, reverts, author and author[:254], bets, folders)
+
+
+def folders_of(given: object) -> tuple[str, ...] | None:
+    """Folders from the top of the repository; None where none are told. Raises Invalid."""
+    each = cast(list[object], given) if isinstance(given, list) else []
+    if (given is not None and not isinstance(given, list)) or not all(isinstance(one, str) for one in each):
+        raise Invalid("folders is a list of texts", "see docs/api.md")
+    if len(each) > parse.MOST_FOLDERS:
+        raise Invalid(
+            f"{len(each)} folders; at most {parse.MOST_FOLDERS} are kept", "leave them out: then it is not known"
+        )
+    return tuple(dict.fromkeys(parse.folder(str(one)) for one in each)) or None
 
 
 def numbers(given: object) -> tuple[int, ...]:
@@ -140,21 +157,23 @@ def heard(told: Told, delivery: Delivery, seen: Mapping[str, tuple[bool, int]]) 
         tell(telling, "history_rewritten", told.repo, {"gone": sorted(lost)}, again)
     for one in told.changes:
         merge, bot = len(one.parents) > 1, telling.bot(one.author)
-        telling.change(told.repo, one.commit, one.at, one.parents, one.author, merge, one.purpose, one.reverts, bot)
+        about = (one.parents, one.author, merge, one.purpose, one.reverts, bot, one.folders)
+        telling.change(told.repo, one.commit, one.at, *about)
         named(telling, here + one.commit + again(one.commit))
         telling.heard.facts += trailers.linked(one.bets, one.commit, one.at, SOURCE)
     if at:
         tell(telling, "history_read", told.repo, {"commits": at}, again)
-    if told.team:
-        telling.service(told.service, told.team, told.repo)
-        named(telling, f"{told.repo}:service:{told.service}:{told.team}")
+    if told.team or told.folders:
+        telling.service(told.service, told.team, told.repo, folders=told.folders or None)
+        named(telling, ":".join((told.repo, "service", told.service, told.team or "", *told.folders)))
     for one in told.deployments:
         deploy(telling, told, one, again(one.commit))
     return telling.heard
 
 
 def deploy(telling: Telling, told: Told, one: Deployment, again: str) -> None:
-    id = telling.id(told.repo, f"{one.name}@{one.commit}")
+    of = "" if told.service == told.repo.rpartition("/")[2] else f"{told.service}:"  # one repository, several services
+    id = telling.id(told.repo, f"{of}{one.name}@{one.commit}")
     purpose = "hotfix" if one.hotfix else "planned"
     to = (told.service, "production", "success", "production", purpose, told.repo, one.commit)
     telling.deployment(id, *to, finished_at=one.at)

@@ -214,6 +214,32 @@ def repository(address: str) -> str:
     return name(path.strip("/").removesuffix(".git") or address)
 
 
+MOST_FOLDERS = 50  # that a change may touch, or a service be made from
+LONGEST_FOLDER = 300
+
+
+def folder(text: str) -> str:
+    """A folder of a repository, from its top: "services/shop". The top itself is ".". Raises Invalid."""
+    parts = [part for part in clean(text).strip().split("/") if part not in ("", ".")]
+    found = "/".join(parts) or "."
+    if ".." in parts or len(found) > LONGEST_FOLDER:
+        raise Invalid(f"{text[:60]!r} is no folder of a repository", "write it from its top, like services/shop")
+    return found
+
+
+def folders_of(files: Iterable[str]) -> list[str] | None:
+    """The folders of these files; None when there are none, or too many to keep: it is not known then."""
+    found: set[str] = set()
+    for file in files:
+        try:
+            found.add(folder(file.rpartition("/")[0]))
+        except Invalid:
+            return None
+        if len(found) > MOST_FOLDERS:
+            return None
+    return sorted(found) or None
+
+
 # ---------------------------------------------------------------------------------------------- what words mean
 
 TIERS: dict[Tier, str] = {

@@ -180,6 +180,10 @@ def commits_of(text: str) -> list[str]:
     return [parse.commit(one) for one in re.split(r"[\s,;]+", text) if one]
 
 
+def folders_of(text: str) -> list[str]:
+    return [parse.folder(one) for one in re.split(r"[\s,;]+", text) if one][: parse.MOST_FOLDERS]
+
+
 # ---------------------------------------------------------------------------------------------- the kinds
 
 
@@ -207,6 +211,7 @@ def service(telling: Telling, row: Row) -> None:
         until=row.time("until"),
         why=row.text("why"),
         exempt=row.get("exempt", truth) or False,
+        folders=row.get("folders", folders_of),
     )
 
 
@@ -301,7 +306,7 @@ COLUMNS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
             "deployment service finished",
             "environment outcome purpose repo commit commits artifact started undoes url",
         ),
-        ("services", "service", "team repo since until why exempt"),
+        ("services", "service", "team repo since until why exempt folders"),
         ("people", "email", "login aliases name team role joined left"),
         ("logins", "login", "aliases name team role joined left"),
     )

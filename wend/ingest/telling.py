@@ -79,11 +79,15 @@ class Telling:
         purpose: parse.Purpose = "planned",
         reverts: str | None = None,
         bot: bool = False,
+        folders: Iterable[str] | None = None,
     ) -> None:
-        """A commit. `author`: an e-mail address or login, which goes no further than its pseudonym."""
+        """A commit. `author`: an e-mail address or login, which goes no further than its pseudonym; `folders`: those of
+        the files it touched, None when nobody tells."""
         known = list(dict.fromkeys(one for one in parents if one and one != commit))[:MOST_PARENTS]
         said = {"repo": repo, "commit": commit, "committed_at": at, "parents": known, "merge": merge, "bot": bot}
         said |= {"purpose": purpose, "reverts": reverts, "author": self.author(commit, author)}
+        if folders is not None and (found := list(dict.fromkeys(folders))):
+            said["folders"] = found
         self.tell("change_recorded", f"repo/{repo}", said)
 
     def deployment(
@@ -176,10 +180,14 @@ class Telling:
         until: int | None = None,
         why: str | None = None,
         exempt: bool = False,
+        folders: Iterable[str] | None = None,
     ) -> None:
-        """A service; as with people, the id has the day."""
-        said = {"service": service, "team": team, "repo": repo, "since": since, "until": until}
+        """A service; as with people, the id has the day. `folders`: what of its repository it is made from; () is all
+        of it, None says nothing of that."""
+        said: dict[str, Any] = {"service": service, "team": team, "repo": repo, "since": since, "until": until}
         said |= {"why": parse.short(why), "exempt": exempt}
+        if folders is not None:
+            said["folders"] = sorted(set(folders))
         self.tell("service_recorded", f"service/{service}", said, self.today("service_recorded", said))
 
     def today(self, kind: str, said: Mapping[str, Any]) -> str:

@@ -40,6 +40,7 @@ COUNTED = "tier = 'production' AND outcome = 'success' AND finished_at IS NOT NU
 COUNTS = " AND ".join(f"d.{term}" for term in COUNTED.split(" AND "))  # of a row called d
 TOOK = "(finished_at - started_at)"
 PARENTS = table("parents", text("commit", key=True), text("parent", key=True))
+TOUCHED = table("touched", text("commit", key=True), text("folder", key=True))  # none: nobody told which
 DEPLOYMENTS = table(
     "deployments",
     text("id", key=True),
@@ -129,6 +130,8 @@ def change_recorded(db: Connection, events: Sequence[Event]) -> None:
         (row["commit"], parent) for row, event in zip(rows, events, strict=True) for parent in event.data["parents"]
     ]
     add_once(db, PARENTS, [{"commit": commit, "parent": parent} for commit, parent in pairs])
+    touched = [(event.data["commit"], one) for event in events for one in event.data.get("folders") or ()]
+    add_once(db, TOUCHED, [{"commit": commit, "folder": folder} for commit, folder in dict.fromkeys(touched)])
 
 
 def change_row(event: Event, authors: dict[str, str]) -> dict[str, Any]:

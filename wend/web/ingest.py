@@ -89,6 +89,7 @@ HISTORY = (
     Field("gone", "texts", []),
     Field("changes", "rows", []),
     Field("deployments", "rows", []),
+    Field("folders", "texts", []),
 )
 
 

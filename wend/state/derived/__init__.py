@@ -17,7 +17,8 @@ from wend.state.derived.durations import lay_edges, week
 from wend.state.derived.rollups import roll_up
 from wend.state.dirty import DIRTY, LATE
 
-OWNED_ANEW = "coalesce(s.team, '') <> coalesce(s.was_team, '')"
+OWNED_ANEW = """(coalesce(s.team, '') <> coalesce(s.was_team, '')
+  OR coalesce(s.folders, '') <> coalesce(s.was_folders, ''))"""
 ELSEWHERE = "coalesce(s.repo, '') <> coalesce(s.was_repo, '')"
 DUE = (
     # a service of which the same was said again is not dirty
@@ -119,7 +120,8 @@ def refresh(db: Connection) -> None:
     team = sa.select(SERVICES.c.team).where(SERVICES.c.service == DEPLOYMENTS.c.service).scalar_subquery()
     db.execute(sa.update(DEPLOYMENTS).where(mine | theirs).values(team=team))
     carry(db)
-    db.execute(sa.text(f"UPDATE services AS s SET was_team = team, was_repo = repo WHERE {OWNED_ANEW} OR {ELSEWHERE}"))
+    known = "was_team = team, was_repo = repo, was_folders = folders"
+    db.execute(sa.text(f"UPDATE services AS s SET {known} WHERE {OWNED_ANEW} OR {ELSEWHERE}"))
     done(db, "deployment", "change", "team", "anew")
     if not left:
         left = some_of(db, "service", "incident")

@@ -3,7 +3,7 @@
 A deployment contains its own commit, the commits it names, and all their ancestors; it carries those of them that no
 earlier deployment of the same service contains. Heard of late or out of order, the earliest one still gets them. What
 the first recorded deployment of a service drew in through its history, its own commit too, was deployed before, nobody
-knows when: those are *seeds*, without a lead time.
+knows when: those are *seeds*, without a lead time. So is a change that touched nothing that the service is made from.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from wend.state.catalogue import outside
 from wend.state.delivery import COUNTS as COUNTS
 from wend.state.delivery import DAY
 from wend.state.derived.durations import count_fresh, forget_none
@@ -132,17 +133,18 @@ SHARED = """
 UPDATE carried SET fresh = 1 WHERE fresh = 0 AND "commit" IN (SELECT "commit" FROM carried WHERE fresh = 1)
 """
 # Every fact about a fresh row anew; machines' commits and seeds have no lead time.
+SEED = f"""(carried.explicit = 0 AND (carried.deployment =
+      coalesce((SELECT first FROM services s WHERE s.service = carried.service), '')
+    OR {outside("carried.service", 'carried."commit"')}))"""
 MEASURED = f"""
 UPDATE carried SET day = deployed_at / {DAY},
-  seed = CASE WHEN explicit = 0 AND deployment = (SELECT first FROM services s WHERE s.service = carried.service)
-    THEN 1 ELSE 0 END,
+  seed = CASE WHEN {SEED} THEN 1 ELSE 0 END,
   team = (SELECT team FROM services s WHERE s.service = carried.service),
   merge = coalesce((SELECT merge FROM changes x WHERE x."commit" = carried."commit"), 0),
   takes_back = (SELECT reverts FROM changes x WHERE x."commit" = carried."commit"),
   arrived = (SELECT x.day FROM changes x WHERE x."commit" = carried."commit" AND x.merge = 0 AND x.bot = 0),
   lead = (SELECT carried.deployed_at - x.committed_at FROM changes x
-    WHERE x."commit" = carried."commit" AND x.bot = 0 AND NOT (carried.explicit = 0 AND carried.deployment =
-      coalesce((SELECT first FROM services s WHERE s.service = carried.service), '')))
+    WHERE x."commit" = carried."commit" AND x.bot = 0 AND NOT {SEED})
 WHERE fresh = 1
 """
 EARLIER = """EXISTS (SELECT 1 FROM carried o WHERE o."commit" = carried."commit" AND o.lead IS NOT NULL

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from wend.state.catalogue import outside
 from wend.state.delivery import COUNTS
 from wend.state.derived.blames import ASSUMED
 from wend.state.derived.durations import ONLY, SCOPE, durations, week
@@ -36,6 +37,8 @@ HAVE = {
     "service": "SELECT repo, team, service FROM services WHERE repo IS NOT NULL AND service = :name",
 }
 THEIRS = {"all": "", "team": "AND c.team = s.team", "service": "AND c.service = s.service"}
+ELSEWHERE = outside("v.service", 'x."commit"')
+WALKED_PAST = outside("c.service", 'x."commit"')  # contained in a deployment of a service that it does not touch
 
 
 def days(kind: str, where: str) -> str:
@@ -56,9 +59,11 @@ def arrivals(kind: str, where: str) -> str:
     return f"""
 SELECT {SCOPE[kind]} AS scope, day, COUNT(*) AS changes, SUM(waiting) AS waiting FROM (
   SELECT x.day, s.service, s.team,
-    CASE WHEN EXISTS (SELECT 1 FROM carried c WHERE c."commit" = x."commit" {THEIRS[kind]}) THEN 0 ELSE 1 END AS waiting
+    CASE WHEN EXISTS (SELECT 1 FROM carried c WHERE c."commit" = x."commit" {THEIRS[kind]}
+      AND (c.explicit = 1 OR NOT {WALKED_PAST})) THEN 0 ELSE 1 END AS waiting
   FROM changes x JOIN ({HAVE[kind]}) AS s ON s.repo = x.repo
-  WHERE {where} AND x.merge = 0 AND x.bot = 0
+  WHERE {where} AND x.merge = 0 AND x.bot = 0 AND EXISTS (SELECT 1 FROM services v
+    WHERE v.repo = x.repo {THEIRS[kind].replace("c.", "v.")} AND NOT {ELSEWHERE})
 ) AS came GROUP BY 1, day
 """
 
