@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.told import broke, committed, deployed, owned
+from tests.told import broke, committed, deployed, owned, requested
 from wend.events import Fact
 
 
@@ -25,6 +25,7 @@ def told() -> list[Fact]:
     return [
         committed("a", 1),
         committed("b", 2, "a"),
+        requested("r1", "b", opened_at=5),
         deployed("one", 3, commit="b"),
         broke("i", 4),
         owned("shop", "red"),
@@ -137,7 +138,7 @@ def bet_on() -> list[Fact]:
     work = {"bet": 1, "app": None, "commit": "a", "at": 20_459 * 86_400_000_000, "how": "trailer"}
     run = {"run": "r1", "toil": "rename", "started_at": 5, "seconds": 61.5, "done": True, "steps": [60.0, 1.5]}
     used = {"cpu": 0.1, "cpu_peak": 0.2, "memory_peak": 9, "requests": 3, "rate_peak": 0.1, "replicas": 1}
-    load = {"hour": 490_000, "seconds": 3600.0, "cpus": 2, "memory": 2**33, "all": used, "apps": {"hello": used}}
+    load = {"hour": 490_000, "seconds": 3600.0, "cpus": 2, "memory": 2**33, "all": used, "apps": {"one": used}}
     return [
         Fact("bet_opened", "bet/1", bet),
         Fact("bet_linked", "bet/1", work),

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from tests.told import BEGUN, HOUR, broke, committed, deployed, owned
+from tests.told import BEGUN, HOUR, at, broke, committed, deployed, owned, requested
 from wend.events import Fact
 
 TEAMS = (None, "red", "blue", "green")
@@ -72,6 +72,18 @@ class Maker:
         told = [committed(name, hours, *parents, **said)]
         if self.maybe(0.2):  # another source knows less of it
             told.append(committed(name, hours, *parents[:1], repo=repo, bot=False, merge=False))
+        self.groups.extend([self.fact(one)] for one in told)
+        if self.maybe(0.4):
+            self.review(name, hours, parents)
+
+    def review(self, commit: str, hours: float, parents: Sequence[str]) -> None:
+        """It came of a request, of which some moments are told, now and then in an order that cannot be."""
+        dice, id = self.dice, f"r{self.count}"
+        opened, first = hours - 9 * dice.random(), hours - 6 * dice.random()
+        head = dice.choice([commit, *parents])
+        whole = {"opened_at": at(opened), "merged_at": at(hours), "head": head, "own": dice.choice((None, 1, 2, 3))}
+        told = [requested(id, commit, **whole)] if self.maybe(0.9) else []
+        told += [requested(id, reviewed_at=at(first + more)) for more in (0, 0.5)[: dice.randrange(3)]]
         self.groups.extend([self.fact(one)] for one in told)
 
     # ------------------------------------------------------------------------------------------ deployments

@@ -54,6 +54,7 @@ class World:
     deployments: dict[str, Row] = field(default_factory=dict[str, Row])
     incidents: dict[str, Row] = field(default_factory=dict[str, Row])
     services: dict[str, Row] = field(default_factory=dict[str, Row])
+    reviews: dict[str, Row] = field(default_factory=dict[str, Row])
 
     # ------------------------------------------------------------------------------------------ who carried what
 

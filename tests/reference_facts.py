@@ -69,6 +69,12 @@ class Reader:
         row["folders"] = row["folders"] | set(data.get("folders") or ())
         self.world.parents.setdefault(data["commit"], set()).update(data["parents"])
 
+    def review_recorded(self, data: Row, _fact: Any) -> None:
+        row = self.world.reviews.setdefault(data["review"], dict.fromkeys(data))
+        reviewed = [at for at in (row["reviewed_at"], data["reviewed_at"]) if at is not None]
+        row |= {key: value for key, value in data.items() if row[key] is None}
+        row["reviewed_at"] = min(reviewed, default=None)
+
     def deployment_recorded(self, data: Row, _fact: Any) -> None:
         self.parts.setdefault(data["deployment"], []).append({**BLANK, **data})
 

@@ -163,12 +163,42 @@ def change_lead_time(look: Look) -> Numbers:
             weeks.setdefault(monday(row.deployed_at // DAY), []).append(bucketed(row.lead / 1e6))
     waiting, over = still_waiting(look)
     parts = {"p75": quantile(leads, 0.75), "p90": quantile(leads, 0.9), "with_waiting": kaplan_meier(over, waiting)}
+    parts |= stages(look, {row.commit for row in here if row.lead is not None})
     parts |= {"merge_to_deploy": quantile(joined, 0.5)} if joined else {}
     found = {"value": quantile(leads, 0.5), "n": len(leads), "censored": len(waiting)}
     found |= {"skewed": sum(1 for row in plain if row.lead is not None and row.lead < 0)}
     low, high = ends(leads, 0.5)
     series = {week: sorted(some)[middle_rank(len(some)) - 1] for week, some in weeks.items()}
     return {**found, "low": low, "high": high, "parts": parts, "series": series}
+
+
+def stages(look: Look, deployed: set[str]) -> dict[str, float | None]:
+    """The medians of the stages of requests to merge that ended in these commits."""
+    found: dict[str, list[float]] = {"coding": [], "pickup": [], "review": []}
+    for one in look.world.reviews.values():
+        if one["commit"] in deployed:
+            begun = branch_begun(look.world, one)
+            opened, reviewed, merged = one["opened_at"], one["reviewed_at"], one["merged_at"]
+            if begun is not None and opened is not None:
+                found["coding"].append(max(0, opened - begun) / 1e6)
+            if opened is not None and reviewed is not None and opened <= reviewed:
+                found["pickup"].append((reviewed - opened) / 1e6)
+            if reviewed is not None and merged is not None and reviewed <= merged:
+                found["review"].append((merged - reviewed) / 1e6)
+    return {name: quantile(values, 0.5) for name, values in found.items() if values}
+
+
+def branch_begun(world: Any, review: Any) -> int | None:
+    """When the first of the branch's own commits was made: they are as many as it has, one after the other."""
+    own, row = review["own"], {review["head"]} - {None}
+    reached = set(row)
+    for _ in range((own or 1) - 1):
+        row = {parent for commit in row for parent in world.parents.get(commit, ())}
+        reached |= row
+    known = [world.changes[commit] for commit in reached if commit in world.changes]
+    if own is None or len(known) != own or any(change["merge"] for change in known):
+        return None
+    return min(change["committed_at"] for change in known)
 
 
 def middle_rank(n: int) -> int:

@@ -86,15 +86,36 @@ def test_githubs_stand_in_for_an_address_is_the_login() -> None:
     assert texts(github("push", github_push(commit(SHA[1], author=hidden)))) == [PEOPLE.of("ada")]
 
 
+def test_a_request_is_told_with_its_moments_and_nobodys_name() -> None:
+    more = {"created_at": "2026-02-20T09:00:00Z", "commits": 2}
+    said = data(github("pull_request", github_pull(**more)), "review_recorded")
+    assert (said["opened_at"], said["merged_at"]) == (at("2026-02-20T09:00:00Z"), at("2026-02-20T11:00:00Z"))
+    assert (said["commit"], said["head"], said["own"]) == (SHA[3], SHA[2], 2)
+    review = {"state": "commented", "submitted_at": "2026-02-20T10:00:00Z", "user": {"login": "bob", "type": "User"}}
+    body = {**github_pull(), "action": "submitted", "review": review}
+    heard = github("pull_request_review", body)
+    first = data(heard, "review_recorded")
+    assert first["review"] == said["review"] and first["reviewed_at"] == at("2026-02-20T10:00:00Z")
+    assert "bob" not in str(heard) and not heard.texts
+    for own in (
+        {"user": {"login": "ada", "type": "User"}},
+        {"user": {"login": "x", "type": "Bot"}},
+        {"state": "pending"},
+    ):
+        assert github("pull_request_review", {**body, "review": review | own}).facts == []
+    for odd in ("9" * 4000, -1, "x", None, True):
+        assert data(github("pull_request", github_pull(**(more | {"commits": odd}))), "review_recorded")["own"] is None
+
+
 def test_a_merged_pull_request_ends_in_a_commit_that_carries_its_branch() -> None:
     heard = github("pull_request", github_pull())
     said = data(heard, "change_recorded")
     assert said["commit"] == SHA[3] and said["merge"] is True and said["parents"] == [SHA[0], SHA[2]]
     assert said["committed_at"] == at("2026-02-20T11:00:00Z") and texts(heard) == [PEOPLE.of("ada")]
     hot = github_pull(labels=[{"name": "hotfix"}], user={"login": "renovate[bot]", "type": "Bot"})
-    assert [data(github("pull_request", hot))[key] for key in ("purpose", "bot")] == ["hotfix", True]
+    assert [data(github("pull_request", hot), "change_recorded")[key] for key in ("purpose", "bot")] == ["hotfix", True]
     revert = github_pull(title='Revert "Add a button"', body="Reverts acme/shop#6")
-    assert data(github("pull_request", revert))["purpose"] == "revert"
+    assert data(github("pull_request", revert), "change_recorded")["purpose"] == "revert"
     for none in (github_pull(merged=False), {**github_pull(), "action": "opened"}):
         assert github("pull_request", none).facts == []
 
@@ -243,10 +264,12 @@ def test_a_merge_request_ends_in_a_merge_or_in_its_own_last_commit() -> None:
     said = data(gitlab(samples.gitlab_merge()), "change_recorded")
     assert (said["commit"], said["merge"], said["parents"]) == (SHA[3], True, [SHA[2]])
     assert said["committed_at"] == at("2026-02-20T11:00:00Z")
-    fast = data(gitlab(samples.gitlab_merge(merge_commit_sha=None)))
+    fast = data(gitlab(samples.gitlab_merge(merge_commit_sha=None)), "change_recorded")
     assert (fast["commit"], fast["merge"], fast["parents"]) == (SHA[2], False, [])
     assert fast["committed_at"] == at("2026-02-20T09:00:00Z"), "as the push said"
     assert gitlab(samples.gitlab_merge(action="update")).facts == []
+    approved = data(gitlab(samples.gitlab_merge(action="approved")), "review_recorded")
+    assert approved["reviewed_at"] == at("2026-02-20T11:00:00Z") and approved["merged_at"] is None
 
 
 def test_the_full_commit_is_in_the_address_of_its_page() -> None:

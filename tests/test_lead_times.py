@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.told import BEGUN, HOUR, Book, at, committed, deployed, owned
+from tests.told import BEGUN, HOUR, Book, at, committed, deployed, owned, requested
 from wend.events import Fact
 from wend.signals import Scope, Signal, Window, measure
 from wend.state.delivery import DAY
@@ -159,6 +159,26 @@ def test_a_squashed_pull_request_leads_to_the_commits_of_its_branch(book: Book) 
     assert (found.value.n, found.value.value) == (2, 6.5 * 3600)
     assert found.parts["merge_to_deploy"].value == 3600
     assert found.value.censored == 0
+
+
+def test_the_stages_of_a_request_are_told_apart_and_what_is_not_known_is_left_out(book: Book) -> None:
+    """[middleware and DevLake add 0 for a stage that is not there: one of two not reviewed makes half of it.]"""
+    book.tell(committed("c0", 0), deployed("a", 1, commit="c0"))
+    for number, reviewed in ((1, None), (2, 12)):
+        base, branch, end = f"c{number - 1}", f"b{number}", f"c{number}"
+        book.tell(
+            committed(branch, 2, base), committed(f"{branch}x", 5, branch), committed(end, 20, base, f"{branch}x")
+        )
+        book.tell(requested(f"r{number}", end, opened_at=at(6), merged_at=at(20), head=f"{branch}x", own=2))
+        if reviewed:
+            book.tell(*(requested(f"r{number}", reviewed_at=at(hours)) for hours in (reviewed + 3, reviewed)))
+    book.tell(deployed("b", 30, commit="c2"))
+    parts = lead(book).parts
+    assert [(parts[name].value, parts[name].n) for name in ("coding", "pickup", "review", "merge_to_deploy")] == [
+        (4 * 3600, 2), (6 * 3600, 1), (8 * 3600, 1), (10 * 3600, 2)
+    ]  # fmt: skip
+    book.tell(requested("r3", "c2", opened_at=at(6), head="unheard", own=4))
+    assert lead(book).parts["coding"].n == 2, "of a branch that nobody told of it is not known when it was begun"
 
 
 def test_merges_and_machines_do_not_count(book: Book) -> None:

@@ -40,6 +40,16 @@ def broke(id: str, hours: float, service: str | None = "shop", state: str = "ope
     return Fact("incident_recorded", f"incident/{id}", {**data, **rest}, actor="pager")
 
 
+def requested(review: str, commit: str | None = None, **rest: Any) -> Fact:
+    """A request to merge, or a moment of one."""
+    data = dict.fromkeys(("opened_at", "reviewed_at", "merged_at", "head", "own"))
+    return Fact(
+        "review_recorded",
+        "repo/shop",
+        {"source": "git", "review": review, "repo": "shop", "commit": commit, **data, **rest},
+    )
+
+
 def owned(service: str, team: str | None, **rest: Any) -> Fact:
     data = {"source": "csv", "service": service, "team": team, "repo": None, "since": None, "until": None, "why": None}
     return Fact("service_recorded", f"service/{service}", {**data, "exempt": False, **rest}, actor="csv")

@@ -47,6 +47,7 @@ KINDS: dict[str, str] = {
     "resource_restored": "A resource was taken back out of the trash.",
     "resource_purged": "A resource's time in the trash was over; its data is gone.",
     "change_recorded": "A commit became known: when it was committed, its parents, what it is for. Never who wrote it.",
+    "review_recorded": "A source told of a request to merge: when it was opened, reviewed and merged. Never by whom.",
     "deployment_recorded": "A source told of a deployment or a part of one: service, environment, outcome, commits.",
     "incident_recorded": "A source told of an incident, or of a new state of one: service, times, cause if known.",
     "incident_attributed": "A person said which deployment caused an incident, or that none did.",

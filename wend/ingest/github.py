@@ -119,6 +119,33 @@ def pull_request(telling: Telling, body: Doc) -> None:
         reverts=parse.reverts(text),
         bot=is_bot(telling, pull.inner("user")),
     )
+    repo, merged = body["repository"].name("full_name"), pull.time("merged_at")
+    own = pull.maybe("commits")
+    telling.review(
+        pull_of(telling, repo, pull),
+        repo,
+        opened_at=pull.maybe_time("created_at"),
+        merged_at=merged,
+        commit=pull.commit("merge_commit_sha"),
+        head=pull["head"].sha("sha"),
+        own=int(own) if own and own.isascii() and own.isdigit() and len(own) < 6 else None,
+    )
+
+
+def pull_of(telling: Telling, repo: str, pull: Doc) -> str:
+    return telling.id(repo, "pull", pull.text("number"))
+
+
+def pull_request_review(telling: Telling, body: Doc) -> None:
+    """Somebody else's first word on a pull request; who it was goes no further."""
+    review, pull = body["review"], body["pull_request"]
+    if body.text("action") != "submitted" or review.maybe("state") == "pending":
+        return
+    mine, theirs = pull.inner("user").maybe("login"), review.inner("user").maybe("login")
+    if mine == theirs or is_bot(telling, review.inner("user")):
+        return
+    repo = body["repository"].name("full_name")
+    telling.review(pull_of(telling, repo, pull), repo, reviewed_at=review.time("submitted_at"))
 
 
 # ---------------------------------------------------------------------------------------------- deployments
@@ -249,6 +276,7 @@ def issue(telling: Telling, body: Doc) -> None:
 READERS: dict[str, Callable[[Telling, Doc], None]] = {
     "push": push,
     "pull_request": pull_request,
+    "pull_request_review": pull_request_review,
     "deployment_status": deployment_status,
     "workflow_run": workflow_run,
     "issues": issue,

@@ -90,6 +90,9 @@ def merge_request(telling: Telling, body: Doc) -> None:
     """A merged request: the commit it ended in, which carries what its branch held. When that is the branch's own last
     commit (fast-forward), it joins nothing and is a change like others."""
     request = body["object_attributes"]
+    id = telling.id(repo_of(body), "merge", request.text("iid"))
+    if request.maybe("action") in ("approved", "approval"):
+        telling.review(id, repo_of(body), reviewed_at=request.time("updated_at"))
     if request.maybe("action") != "merge":
         return
     head = request["last_commit"]
@@ -109,6 +112,8 @@ def merge_request(telling: Telling, body: Doc) -> None:
         reverts=parse.reverts(text),
         bot=is_bot(telling, author),
     )
+    opened = request.maybe_time("created_at")
+    telling.review(id, repo_of(body), opened_at=opened, merged_at=merged, commit=ended, head=last)
 
 
 def labels_of(body: Doc) -> list[str]:

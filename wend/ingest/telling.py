@@ -90,6 +90,23 @@ class Telling:
             said["folders"] = found
         self.tell("change_recorded", f"repo/{repo}", said)
 
+    def review(
+        self,
+        review: str,
+        repo: str,
+        opened_at: int | None = None,
+        reviewed_at: int | None = None,
+        merged_at: int | None = None,
+        commit: str | None = None,
+        head: str | None = None,
+        own: int | None = None,
+    ) -> None:
+        """A request to merge, or a moment of one. `commit`: what it ended in; `head`: the last commit of its branch, of
+        which `own` are its own."""
+        said = {"review": review, "repo": repo, "opened_at": opened_at, "reviewed_at": reviewed_at}
+        said |= {"merged_at": merged_at, "commit": commit, "head": head, "own": own}
+        self.tell("review_recorded", f"repo/{repo}", said)
+
     def deployment(
         self,
         deployment: str,

@@ -31,6 +31,7 @@ from wend.signals.counted import (
     whose,
 )
 from wend.signals.definitions import DEFINITIONS
+from wend.signals.stages import stages
 from wend.state.derived.blames import ASSUMED
 from wend.state.derived.carried import CARRIED
 from wend.state.derived.durations import FIRST
@@ -73,13 +74,14 @@ def count(number: int, n: int) -> Value:
 
 def change_lead_time(db: Connection, scope: Scope, window: Window) -> Signal:
     """Quantiles over the changes first deployed in the window; beside them the median with those not yet deployed taken
-    into account (Kaplan-Meier over the changes committed in it, to 1.1 %), and from merge to deployment."""
+    into account (Kaplan-Meier over the changes committed in it, to 1.1 %), and the medians of the stages of requests to
+    merge: coding, pickup, review, from merge to deployment."""
     about, found = DEFINITIONS["change_lead_time"], histogram(db, "lead", scope, window)
     half, three, nine = quantiles(db, "lead", scope, window, found, (0.5, 0.75, 0.9))
     wrong = skewed(db, scope, window)
     waiting = still_waiting(db, scope, window)
     value = Value(half.value, half.low, half.high, half.n, half.says, waiting.censored, skewed=wrong)
-    parts = {"p75": three, "p90": nine, "with_waiting": waiting}
+    parts = {"p75": three, "p90": nine, "with_waiting": waiting, **stages(db, scope, window)}
     joined = histogram(db, "joined", scope, window)
     if joined:
         parts["merge_to_deploy"] = quantiles(db, "joined", scope, window, joined, (0.5,))[0]

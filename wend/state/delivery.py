@@ -36,6 +36,18 @@ CHANGES = table(
     sa.Index("changes_author", "author"),
     sa.Index("changes_reverts", "reverts"),
 )
+REVIEWS = table(
+    "reviews",
+    text("id", key=True),
+    text("repo"),
+    text("commit", null=True),
+    text("head", null=True),
+    number("own", null=True),
+    number("opened_at", null=True),
+    number("reviewed_at", null=True),
+    number("merged_at", null=True),
+    sa.Index("reviews_commit", "commit"),
+)
 COUNTED = "tier = 'production' AND outcome = 'success' AND finished_at IS NOT NULL"
 COUNTS = " AND ".join(f"d.{term}" for term in COUNTED.split(" AND "))  # of a row called d
 TOOK = "(finished_at - started_at)"
@@ -158,6 +170,18 @@ def text_erased(db: Connection, event: Event) -> None:
     db.execute(sa.update(CHANGES).where(here).values(author=None))
 
 
+def review_recorded(db: Connection, event: Event) -> None:
+    """The moments of a request come one by one, in any order: the first review is the first."""
+    data, here = event.data, REVIEWS.c.id == event.data["review"]
+    before = db.execute(sa.select(REVIEWS).where(here)).mappings().first()
+    row: dict[str, Any] = {"id": data["review"], **{one.name: data[one.name] for one in REVIEWS.c if one.name in data}}
+    if before:
+        row = {key: before[key] if before[key] is not None else value for key, value in row.items()}
+        row["reviewed_at"] = least(before["reviewed_at"], data["reviewed_at"])
+        db.execute(sa.delete(REVIEWS).where(here))
+    db.execute(sa.insert(REVIEWS), row)
+
+
 # ---------------------------------------------------------------------------------------------- deployments
 
 
@@ -276,4 +300,4 @@ def incident_attributed(db: Connection, event: Event) -> None:
 
 
 MASSES = {"change_recorded": change_recorded, "deployment_recorded": deployment_recorded}
-REDUCERS = (incident_recorded, incident_attributed, text_erased)
+REDUCERS = (review_recorded, incident_recorded, incident_attributed, text_erased)
