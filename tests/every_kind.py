@@ -108,6 +108,7 @@ def ours() -> dict[str, dict[str, Any]]:
         "figures_read": {"signal": "nps", "scope": "all", "day": 20_000},
         "source_set": {"source": "gh", "kind": "github", "hash": "h"},
         "source_removed": {"source": "other"},
+        "delivery_read": {"aside": 1, "facts": 2},
         "delivery_kept_aside": {"source": "gh", "why": "w", "shape": "s", "hash": "h", "bytes": 1},
         "history_read": {"repo": "acme/shop", "commits": ["a", "b"]},
         "history_rewritten": {"repo": "acme/shop", "gone": ["b"]},

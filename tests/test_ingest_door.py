@@ -13,9 +13,12 @@ from typing import Any
 
 import pytest
 
+from tests.tiny_source import Tiny
+from tests.told import committed
 from tests.web_world import Answer, World, world
 from wend import ingest, secrets
-from wend.ingest import sources
+from wend.events import Fact
+from wend.ingest import Delivery, Heard, sources
 from wend.state import ingest as table
 from wend.web import body as bodies
 from wend.web import door
@@ -232,6 +235,29 @@ def test_what_nobody_knows_is_kept_aside_once_and_shown(there: World) -> None:
     assert there.ask("GET", f"/api/ingest/asides/{shown['seq']}").json["body"] is None
     assert there.ask("GET", "/api/ingest/asides/999999").status == 404
     assert there.ask("GET", "/api/ingest/asides/x").status == 404
+
+
+def test_what_lies_aside_is_read_again_once_somebody_can(there: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = add(there, "late")
+    deliver(there, "late", secret, "star", X_GitHub_Event="star")
+    [shown] = there.ask("GET", "/api/ingest/asides?source=late").json
+    again = f"/api/ingest/asides/{shown['seq']}/read"
+    assert there.ask("POST", again).status == 422, "nobody can yet"
+    seen: list[Delivery] = []
+
+    class Learnt(Tiny):
+        def read(self, delivery: Delivery) -> Heard:
+            seen.append(delivery)
+            return Heard([Fact("change_recorded", "repo/r", committed("f" * 40, 1).data, actor="late", id="late:star")])
+
+    monkeypatch.setattr("wend.ingest.take.source", lambda kind: Learnt())  # pyright: ignore
+    assert there.ask("POST", again).json == {"aside": shown["seq"], "facts": 1, "new": 1}
+    assert seen[0].headers["x-github-event"] == "star" and (seen[0].body, seen[0].at) == (b'"star"', shown["at"])
+    assert there.ask("GET", "/api/ingest/asides?source=late").json == []
+    assert there.ask("POST", again).json["new"] == 0, "reading it twice says nothing new"
+    assert there.ask("POST", "/api/ingest/asides/999999/read").status == 404
+    there.ask("DELETE", f"/api/ingest/asides/{shown['seq']}")
+    assert "was erased" in there.ask("POST", again).text
 
 
 @pytest.mark.parametrize(

@@ -206,3 +206,9 @@ def test_nothing_heavy_is_imported_before_it_is_asked_for() -> None:
     code += "print([name for name in ('numpy', 'scipy') if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 7, 100, 10**6])
+def test_none_and_all_are_ends_of_their_intervals(n: int) -> None:
+    none, every = wilson(0, n), wilson(n, n)
+    assert none and every and (none.low, every.high) == (0.0, 1.0)

@@ -3,6 +3,7 @@ comes without its interval and n."""
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import time
@@ -190,6 +191,24 @@ def test_definition_in_one_click_and_raw_event_in_two(there: World, cookie: str)
     assert "Wilson" in detail and "docs/signals.md" in detail
     event = next(href for link in Seen(detail).all("a") if (href := link["href"] or "").startswith("/ledger/"))
     assert "deployment_recorded" in there.page(event, cookie).text
+
+
+def test_what_is_only_assumed_is_confirmed_beside_it(there: World, cookie: str) -> None:
+    page = there.page("/signals/change_fail_rate?scope=all&weeks=52", cookie).text
+    found = re.search(
+        r'name="csrf" value="([^"]+)"><input type="hidden" name="incident" value="([^"]+)">'
+        r'.*?name="back" value="([^"]+)">\s*<button[^>]* value="([^"]+)"',
+        page,
+    )
+    assert found, "an assumed cause has its two buttons"
+    csrf, incident, back, deployment = map(html.unescape, found.groups())
+    sent = {"incident": incident, "deployment": deployment, "back": back}
+    assert there.form("/signals/attribution", cookie, **sent).status == 422, "not without the page's mark"
+    answer = there.form("/signals/attribution", cookie, csrf=csrf, **sent)
+    assert answer.status == 303 and answer.headers["location"].startswith("/signals/change_fail_rate")
+    told = there.ctx.ledger.read(0, ["incident_attributed"])[-1]
+    assert told.data == {"incident": incident, "deployment": deployment, "why": "confirmed in the portal"}
+    assert f'value="{incident}"' not in there.page("/signals/change_fail_rate?scope=all&weeks=52", cookie).text
 
 
 def test_the_running_week_is_drawn_apart_and_gaps_stay_gaps(there: World) -> None:

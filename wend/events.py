@@ -69,6 +69,7 @@ KINDS: dict[str, str] = {
     "survey_dismissed": "Somebody does not want to be asked now.",
     "friction_recorded": "Somebody kept a log of what it was like to do something: how many steps of which colour.",
     "delivery_kept_aside": "Something arrived that nobody here can read; it is kept and shown.",
+    "delivery_read": "What had been kept aside was read after all; its facts are in the ledger.",
     "source_set": "A source of deliveries was set up, or its secret renewed. Only the sealed secret's hash is kept.",
     "source_removed": "A source may deliver no more.",
     "history_read": "The commits of a repository's history that were read, in one batch.",

@@ -43,7 +43,7 @@ def wilson(hits: int, n: int) -> Interval | None:
     if n <= 0:
         return None
     low, high = score(hits / n, n)
-    return Interval(hits / n, low, high, n)
+    return Interval(hits / n, low if hits else 0.0, high if hits < n else 1.0, n)
 
 
 def score(share: float, n: float) -> tuple[float, float]:

@@ -97,21 +97,26 @@ def ingest_remove(name: str, dry_run: bool) -> None:
 @ingest.command("aside")
 @click.argument("number", type=click.IntRange(1), required=False)
 @click.option("--source", metavar="NAME", help="Of this source only.")
+@click.option("--read", "again", is_flag=True, help="Read the one with this number again, with today's readers.")
 @click.option("--erase", is_flag=True, help="Erase the body of the one with this number.")
 @json_option
-def ingest_aside(number: int | None, source: str | None, erase: bool, json: bool) -> None:
+def ingest_aside(number: int | None, source: str | None, again: bool, erase: bool, json: bool) -> None:
     """What arrived and nobody here can read; with a number, the body of that one.
 
     Example: wend ingest aside --source github
     """
     api = client()
     if number is None:
-        if erase:
-            raise Invalid("erase which one?", "wend ingest aside NUMBER --erase")
+        if erase or again:
+            word = "erase" if erase else "read"
+            raise Invalid(f"{word} which one?", f"wend ingest aside NUMBER --{word}")
         list_asides(api.get("ingest/asides", source=source), json)
     elif erase:
         api.ask("DELETE", f"ingest/asides/{number}")
         show.say(f"erased the body of {number}")
+    elif again:
+        said = api.ask("POST", f"ingest/asides/{number}/read")
+        show.as_json(said) if json else show.say(f"{said['facts']} facts, {said['new']} of them new")
     else:
         said = api.get(f"ingest/asides/{number}")
         if json:

@@ -1,7 +1,7 @@
 """Taking a delivery: it is genuine, it is read, and what it says is in the ledger before it is answered.
 
 What nobody here can read is kept aside, with its body beside the chain, and shown.
-Facts: delivery_kept_aside, and what the source says.
+Facts: delivery_kept_aside, delivery_read, and what the source says.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import hmac
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from wend.context import Actor, Context
@@ -152,7 +152,7 @@ def keep_aside(ctx: Context, delivery: Delivery, why: str) -> None:
 
 
 def asides(ctx: Context, name: str | None, limit: int) -> list[Answer]:
-    """What was kept aside, newest first: seq, source, at, why, shape, hash, bytes."""
+    """What was kept aside and not read since, newest first: seq, source, at, why, shape, hash, bytes."""
     with ctx.ledger.query() as db:
         return table.asides(db, name, limit)
 
@@ -170,3 +170,23 @@ def aside(ctx: Context, seq: int) -> Answer:
 def forget(ctx: Context, seq: int) -> None:
     """Erase the body of what was kept aside. Raises NotFound."""
     ctx.ledger.erase([aside(ctx, seq)["hash"]], ctx.actor.name)
+
+
+def read_again(ctx: Context, seq: int) -> Answer:
+    """Read one of them with the readers of today: how many `facts` it holds and how many are `new`. It is then kept
+    aside no more. Raises NotFound; Invalid when it still cannot be read, or there is no more of it than a part."""
+    found = aside(ctx, seq)
+    body = ctx.ledger.text(found["hash"])
+    if body is None or found["bytes"] > KEPT:
+        why = "was erased" if body is None else f"is only the first {KEPT:,} of {found['bytes']:,} bytes"
+        raise Invalid(f"what is kept of {seq} {why}", "have its source send it again")
+    name, _, value = str(found["shape"]).partition(": ")
+    headers = {"content-type": "application/json", **({name: value} if value else {})}
+    delivery = replace(arrived(ctx, found["source"], headers, body), at=found["at"])
+    heard = source(kind_of(ctx, found["source"])).read(delivery)
+    if heard.asides:
+        raise Invalid(f"parts of {seq} still cannot be read: {plain(heard.asides[0][0])}", "it stays aside")
+    about = {"aside": seq, "facts": len(heard.facts)}
+    read = Fact("delivery_read", f"source/{found['source']}", about, actor=ctx.actor.name, id=f"aside-read:{seq}")
+    made = ctx.ledger.append([*heard.facts, read], texts=heard.texts)
+    return {"aside": seq, "facts": len(heard.facts), "new": sum(one.kind != "delivery_read" for one in made)}

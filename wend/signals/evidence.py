@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from wend.errors import Refused
 from wend.signals import Scope, Window, definition
+from wend.signals.support import may_show, stints
 from wend.state.delivery import DAY
 from wend.state.derived.carried import COUNTS
 from wend.state.derived.durations import FIRST
@@ -78,14 +79,14 @@ def evidence(
     db: Connection, id: str, scope: Scope, window: Window, limit: int = 100, offset: int = 0
 ) -> list[dict[str, Any]]:
     """`at` and other times in microseconds; `lead` too. Raises NotFound, and Refused for signals about people: those
-    are shown as groups, not one by one."""
+    are shown as groups, not one by one. No tickets of a team of a few people."""
     definition(id)
     if id in NONE:
         return []
     if id not in BEHIND:
         raise Refused(f"what is behind {id} is about people, and is shown as groups only", "docs/privacy.md says why")
     words = BEHIND[id]
-    if words is TICKETS and scope.kind == "service":
+    if words is TICKETS and (scope.kind == "service" or of_few(db, scope, window)):
         return []
     team = OWNED.get(words, "d.team")
     service = "h.app" if words is HATCHES else "d.service"
@@ -95,6 +96,12 @@ def evidence(
     given |= {"name": scope.name} if ":name" in whose else {}
     rows = db.execute(sa.text(f"{words.format(whose=whose)} LIMIT :limit OFFSET :offset"), given).mappings()
     return [told(dict(row)) for row in rows]
+
+
+def of_few(db: Connection, scope: Scope, window: Window) -> bool:
+    """Whether the people are known, and so few that their tickets are not shown either."""
+    everybody = stints(db, window.first)
+    return bool(everybody) and not may_show(everybody, scope, window)
 
 
 def told(row: dict[str, Any]) -> dict[str, Any]:

@@ -39,6 +39,7 @@ ASIDES = table(
     text("shape"),
     text("hash"),
     number("bytes"),
+    number("read_at", null=True),
     sa.Index("asides_source", "source", "seq"),
 )
 HISTORY = table("history", text("repo", key=True), text("commit", key=True), flag("gone"), number("times"))
@@ -105,6 +106,10 @@ def source_removed(db: Connection, event: Event) -> None:
 def delivery_kept_aside(db: Connection, event: Event) -> None:
     row = {key: event.data[key] for key in ("source", "why", "shape", "hash", "bytes")}
     db.execute(sa.insert(ASIDES), {**row, "seq": event.seq, "at": event.at})
+
+
+def delivery_read(db: Connection, event: Event) -> None:
+    db.execute(sa.update(ASIDES).where(ASIDES.c.seq == event.data["aside"]).values(read_at=event.at))
 
 
 # ---------------------------------------------------------------------------------------------- histories
@@ -214,6 +219,7 @@ REDUCERS = (
     source_set,
     source_removed,
     delivery_kept_aside,
+    delivery_read,
     history_read,
     history_rewritten,
     subscription_set,
@@ -264,8 +270,8 @@ def sources(db: Connection) -> list[dict[str, Any]]:
 
 
 def asides(db: Connection, name: str | None, limit: int) -> list[dict[str, Any]]:
-    """What was kept aside, newest first: seq, source, at, why, shape, hash, bytes."""
-    query = sa.select(ASIDES).order_by(ASIDES.c.seq.desc()).limit(limit)
+    """What was kept aside and not read since, newest first: seq, source, at, why, shape, hash, bytes, read_at."""
+    query = sa.select(ASIDES).where(ASIDES.c.read_at.is_(None)).order_by(ASIDES.c.seq.desc()).limit(limit)
     if name is not None:
         query = query.where(ASIDES.c.source == name)
     return [dict(row) for row in db.execute(query).mappings()]

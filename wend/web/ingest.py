@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from wend import emit
 from wend.context import Actor, Context
@@ -80,6 +80,16 @@ def forget(visit: Visit) -> Item:
     return {}
 
 
+def read_again(visit: Visit) -> Item:
+    return take.read_again(visit.ctx, number(visit))
+
+
+def read_again_form(visit: Visit) -> Response:
+    """The button beside what lies aside."""
+    take.read_again(visit.ctx, number(visit))
+    return RedirectResponse("/ingest#h-aside", 303)
+
+
 # ---------------------------------------------------------------------------------------------- histories
 
 HISTORY = (
@@ -131,6 +141,8 @@ ADDRESSES = (
     Address("GET", "/api/ingest/asides", "ingest.manage", asides),
     Address("GET", "/api/ingest/asides/{id}", "ingest.manage", lambda visit: take.aside(visit.ctx, number(visit))),
     Address("DELETE", "/api/ingest/asides/{id}", "ingest.manage", forget),
+    Address("POST", "/api/ingest/asides/{id}/read", "ingest.manage", read_again),
+    Address("POST", "/ingest/asides/{id}/read", "ingest.manage", read_again_form, page=True),
     Address("GET", "/api/ingest/git", "ingest.write", read_history, git),
     Address("POST", "/api/ingest/git", "ingest.write", record_history, git),
     Address("GET", "/api/ingest/subscriptions", "ingest.manage", lambda visit: emit.listed(visit.ctx)),

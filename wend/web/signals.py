@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from starlette.responses import RedirectResponse, Response
+
 from wend import access, auth, privacy
 from wend.ingest import sources, take
 from wend.signals import Signal, attribution, quick_check
 from wend.signals.definitions import DEFINITIONS
-from wend.web import bands, measured
+from wend.web import bands, body, measured, session
 from wend.web.body import Field
 from wend.web.door import KNOWN, Address, Visit
 from wend.web.measured import USUAL, WEEKS
@@ -63,6 +65,15 @@ def attribute(visit: Visit) -> Item:
     given = visit.read(Field("deployment", "text", None), Field("why", "text"))
     attribution.attribute(visit.ctx, visit.id, given["deployment"], given["why"])
     return {"incident": visit.id, "deployment": given["deployment"]}
+
+
+def attribute_form(visit: Visit) -> Response:
+    """The two buttons beside what is only assumed."""
+    given = body.form(visit.body)
+    deployment = given.get("deployment") or None
+    words = "confirmed in the portal" if deployment else "said in the portal that no deployment caused it"
+    attribution.attribute(visit.ctx, given.get("incident", ""), deployment, words)
+    return RedirectResponse(f"{session.local(given.get('back'))}#h-evidence", 303)
 
 
 def looks(visit: Visit) -> list[Item]:
@@ -133,6 +144,7 @@ ADDRESSES: tuple[Address, ...] = (
     Address("GET", "/api/signals/{id}", "signals.read", shown),
     Address("GET", "/api/signals/{id}/evidence", "signals.read", evidence),
     Address("POST", "/api/incidents/{id:path}/attribution", "signals.confirm", attribute),
+    Address("POST", "/signals/attribution", "signals.confirm", attribute_form, page=True),
     *twin("/signals", "signals.read", page),
     *twin("/signals/access", KNOWN, access_page),
     *twin("/signals/{id}", "signals.read", detail),
