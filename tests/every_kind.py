@@ -46,6 +46,7 @@ def told() -> list[Fact]:
         Fact("pain_renamed", "pain/1", {"pain": 1, "title": "u"}),
         Fact("pain_split", "pain/1", {"pain": 1, "into": [3], "links": {"e2": 3}}),
         Fact("pain_merged", "pain/3", {"pain": 3, "into": 2}),
+        Fact("group_dismissed", "pains", {"evidence": ["e1", "e2"]}),
         Fact("pain_closed", "pain/1", {"pain": 1, "why": "w"}),
         Fact("pain_reopened", "pain/1", {"pain": 1, "why": "w"}),
         *heard(),

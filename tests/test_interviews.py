@@ -248,6 +248,9 @@ def test_withdrawn_consent_erases_what_was_said_and_the_counts_restate(ctx: Cont
     assert snapshots.show(ctx, other)["snapshot"]["quote"] == SAID.quote
     with pytest.raises(Conflict, match="consent was withdrawn"):
         snapshots.write(ctx, id, SAID)
+    with pytest.raises(Conflict, match="consent was withdrawn"):
+        evidence.link(ctx, f"interview/{id}/1", 1)
+    evidence.link(ctx, f"interview/{other}/2", 1)
 
 
 def test_a_withdrawal_that_was_cut_off_is_finished_by_the_next(ctx: Context, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -134,6 +134,19 @@ def test_a_group_is_named_without_what_was_unticked(there: World) -> None:
     assert [one["evidence"] for one in shown["evidence"]] == [ids[1]]
 
 
+def test_a_group_that_is_no_pain_is_proposed_no_more(there: World) -> None:
+    ids = [said(there, text) for text in ("the build is slow", "The build is slow!", "the build is slow again")]
+    cookie = there.sign_in()
+    page = there.page("/pains", cookie).text
+    found = re.search(r'name="dismiss" value="([^"]+)"', page)
+    assert found and set(found[1].split()) <= set(ids)
+    assert there.form("/pains", cookie, csrf=csrf(page), dismiss=found[1]).status == 303
+    assert "Perhaps each of these is one pain" not in there.page("/pains", cookie).text
+    assert there.ask("GET", "/api/pains/inbox").json["waiting"] == 3, "nothing else is done with them"
+    assert there.ask("POST", "/api/pains/groups/dismiss", {"evidence": []}).status == 422
+    assert there.ask("POST", "/api/pains/groups/dismiss", {"evidence": ["nothing"]}).status == 404
+
+
 def test_what_is_hostile_is_only_text(there: World) -> None:
     one = said(there, f"slow {HOSTILE}", "p1")
     there.ask("POST", "/api/pains", {"title": "slow <b>builds</b>", "evidence": [one]})
@@ -172,3 +185,26 @@ def test_pains_at_the_command_line(alone_there: World, wend: Run) -> None:
     assert "cold builds" in wend("pains", "list")[1] and wend("pains", "inbox", "--groups")[0] == 0
     assert json.loads(wend("pains", "--json")[1])["inbox"] == 1
     assert wend("pains", "show", "9")[0] == 3 and wend("pains", "link", "nope1", "1")[0] == 3
+
+
+LOG = """name: Ada Lovelace
+date: 2026-11-25
+environment: laptop
+scenario: Deploy an app <b>alone</b>.
+
+10:02 green wend new just worked
+10:05 red the push was refused <script>alert(1)</script>
+10:19 blue where would I have read that?
+"""
+
+
+def test_friction_logs_are_read_step_by_step_and_nobody_is_named(there: World) -> None:
+    cookie = there.sign_in()
+    assert "No log yet" in there.page("/friction", cookie).text
+    assert there.ask("POST", "/api/friction", {"text": LOG}).status == 200
+    page = there.page("/friction", cookie).text
+    assert "10:05" in page and "14 min" in page and "1 blue, 1 green, 1 red" in page
+    assert "Ada" not in page and "<script>alert" not in page and "<b>alone" not in page
+    looked = there.ask("GET", "/api/signals/access").json
+    assert looked[0]["signal"] == "friction"
+    assert there.ask("GET", "/api/friction", token=there.token("app.*")).status == 403

@@ -26,7 +26,8 @@ def test_every_place_is_a_page_and_asks_for_what_the_page_asks() -> None:
         ("/paths/python-web", "Paths", ["Golden paths"]),
         ("/signals/change_lead_time", "Signals", ["Signals"]),
         ("/toil", "Bets", ["Work by hand"]),
-        ("/pains/3", "Pains", []),
+        ("/pains/3", "Pains", ["Pains"]),
+        ("/friction", "Pains", ["Friction logs"]),
         ("/nowhere", None, []),
     ],
 )

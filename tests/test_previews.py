@@ -166,6 +166,7 @@ def test_a_sick_branch_is_kept_and_its_preview_goes_on(house: House, tmp_path: P
     assert taken, said
     assert "preview failed: web exited with code 3" in said
     assert "remote:   | no database" in said
+    assert "tell us what happened: wend feedback" in said
     assert house.get("try--sick") == (200, "well")
     assert tip in repo.git("ls-remote", "wend", "refs/heads/try").stdout
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.voice_world import NOW, everything, voice_world
-from wend.context import Context
+from wend.context import Actor, Context
 from wend.events import Fact
 from wend.ingest.people import pseudonyms
 from wend.state.delivery import side_texts
@@ -194,3 +195,40 @@ def test_a_long_past_is_told_in_slices(ctx: Context, monkeypatch: pytest.MonkeyP
     while found := teller.tend(ctx):
         made.append(found)
     assert made == [3, 3, 1]
+
+
+def test_a_push_that_stood_in_a_queue_lost_those_minutes(ctx: Context) -> None:
+    for minutes, waited in ((0, None), (1, 59_000), (2, 150_000)):
+        about = {"ref": "refs/heads/main", "old": "0", "new": "1", "forced": False}
+        happen(ctx, "push_received", minutes, **about, **({"waited_ms": waited} if waited else {}))
+    assert Teller().tend(ctx) == 1
+    (one,) = kept(ctx)
+    assert (one["minutes"], one["person"]) == (2.5, pseudonyms(ctx.config.home).of("ada")) and "waited" in one["words"]
+    assert Teller().tend(ctx) == 0
+
+
+def test_a_guide_that_was_read_and_nothing_came_of_it_is_evidence_a_day_later(
+    ctx: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = pseudonyms(ctx.config.home)
+
+    def read(path: str, who: str, minutes: float) -> None:
+        data = {"path": path, "person": names.of(who)}
+        at = NOW + round(minutes * MINUTE)
+        ctx.ledger.append([Fact("guide_opened", f"path/{path}", data, actor="portal", at=at)])
+
+    read("python-web", "ada", 0)
+    read("go-web", "zoe", 0)
+    succeed(ctx, "d1", 500)
+    assert Teller().tend(ctx) == 0, "the day is not over"
+    monkeypatch.setattr(telemetry.time, "time", lambda: (NOW + 1441 * MINUTE) / 1e6)
+    assert Teller().tend(ctx) == 1
+    (one,) = kept(ctx)
+    assert one["person"] == names.of("zoe") and "guide of go-web" in one["words"] and one["minutes"] is None
+
+
+def test_opening_a_guide_is_kept_once_a_day_and_of_people_alone(ctx: Context) -> None:
+    for kind in ("human", "human", "agent"):
+        telemetry.opened(replace(ctx, actor=Actor("ada", kind)), "python-web")
+    (event,) = ctx.ledger.read(0, ("guide_opened",))
+    assert event.actor == "portal" and "ada" not in str(event)

@@ -67,6 +67,8 @@ KINDS: dict[str, str] = {
     "survey_invited": "Somebody was drawn to be asked a question: with which chance, and why they were not, if not.",
     "survey_shown": "A question was shown to whom it was put to.",
     "survey_dismissed": "Somebody does not want to be asked now.",
+    "guide_opened": "Somebody opened the guide of a golden path, for the first time that day; under a pseudonym.",
+    "group_dismissed": "Somebody said that what was proposed as one pain is none; it is not proposed again.",
     "friction_recorded": "Somebody kept a log of what it was like to do something: how many steps of which colour.",
     "delivery_kept_aside": "Something arrived that nobody here can read; it is kept and shown.",
     "delivery_read": "What had been kept aside was read after all; its facts are in the ledger.",

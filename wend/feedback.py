@@ -5,6 +5,7 @@ Facts: friction_recorded, and evidence_recorded by way of `wend/voice`.
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -13,11 +14,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from wend import friction, spec
+from wend import access, friction, spec
 from wend.context import Context
 from wend.errors import Invalid, Refused
 from wend.events import Fact
 from wend.ingest.people import pseudonyms
+from wend.state.delivery import side_texts
 from wend.state.surveys import FRICTION
 from wend.state.tables import DEPLOYS
 from wend.state.voice import EVIDENCE
@@ -142,3 +144,25 @@ def log(ctx: Context, text: str) -> Answer:
         ctx.ledger.append(facts, texts=texts)
     joys = [step.text for step in found.steps if step.colour == "green"]
     return {"friction": id, "colours": colours, "evidence": colours["red"], "joys": joys, "next": NEXT}
+
+
+# ---------------------------------------------------------------------------------------------- looks
+
+
+def logs(ctx: Context, limit: int = 30) -> list[Answer]:
+    """The newest friction logs, without whose they are: id, date, team, environment, scenario, steps (at, colour, text,
+    minutes), colours. An erased one has no steps. Who looks is written down."""
+    access.seen(ctx, "friction", "all")
+    with ctx.ledger.query() as db:
+        query = sa.select(FRICTION).order_by(FRICTION.c.seq.desc()).limit(limit)
+        rows = [dict(row) for row in db.execute(query).mappings()]
+        texts = side_texts(db, [row["log"] for row in rows if row["log"]])
+    return [shown(row, texts.get(row["log"] or "")) for row in rows]
+
+
+def shown(row: Answer, text: str | None) -> Answer:
+    found = friction.read(text) if text else None
+    said: Answer = {"friction": row["id"], "date": row["date"], "team": row["team"], "seq": row["seq"]}
+    said |= {"environment": found.environment if found else None, "scenario": found.scenario if found else None}
+    steps = [vars(step) | {"at": f"{step.at // 60:02}:{step.at % 60:02}"} for step in found.steps] if found else []
+    return said | {"steps": steps, "colours": json.loads(row["colours_json"])}

@@ -52,7 +52,7 @@ class GitDoor:
     hooks: HookServer
     limits: Limits = field(default_factory=Limits)
     refused: Callable[[Actor, str, str], None] = lambda actor, app, why: None
-    moved: Callable[[Push, Say], None] | None = None
+    moved: Callable[[Push, Say], bool] | None = None
 
 
 class Busy(WendError):

@@ -1,7 +1,7 @@
 """Pains: named problems that evidence points to. A person names them, links to them, puts them together and takes them
 apart; their numbers never change and are never used again.
 
-Facts: pain_named, pain_renamed, pain_closed, pain_reopened, pain_merged, pain_split, evidence_linked.
+Facts: pain_named, pain_renamed, pain_closed, pain_reopened, pain_merged, pain_split, evidence_linked, group_dismissed.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,13 +21,14 @@ from wend.errors import Conflict, Invalid, NotFound
 from wend.events import Fact
 from wend.ingest.parse import clean
 from wend.state.delivery import DAY, side_texts
-from wend.state.voice import EVIDENCE, LINKS, PAINS, atoms
+from wend.state.voice import EVIDENCE, LINKS, PAINS, atoms, dismissed
 from wend.stats import wilson
 from wend.voice import evidence, grouping, nearest
 
 LONGEST = 120  # characters of a title
 WEEKS = 13  # of a pain's page
 SHOWN = 40  # pieces of evidence on a page; a form has room for so many ticks
+MOST_DISMISSED = 500  # pieces of evidence in a group
 SHORTEST = 4  # characters that stand for the id of a piece of evidence
 HIGHEST = 2**31  # a number that no pain will have
 TRIES = 5  # for a number, when others name pains at the same moment
@@ -247,7 +248,9 @@ def groups(ctx: Context) -> Found:
     """Groups of the inbox that may each be a pain; nothing is done with them until somebody names one."""
     access.seen(ctx, "pains", "inbox")
     with ctx.ledger.query() as db:
-        found = grouping.propose(db)
+        found, said_no = grouping.propose(db), dismissed(db)
+        kept = tuple(one for one in found.groups if not any(set(one.evidence) <= no for no in said_no))
+        found = replace(found, groups=kept)
         ids = [id for group in found.groups for id in group.evidence]
         rows: dict[str, Found] = {}
         for start in range(0, len(ids), 500):
@@ -256,6 +259,16 @@ def groups(ctx: Context) -> Found:
             rows |= {row["evidence"]: row for row in part}
     said = [{"alike": round(one.alike, 3), "evidence": [rows[id] for id in one.evidence]} for one in found.groups]
     return asdict(found) | {"groups": said}
+
+
+def dismiss(ctx: Context, pieces: Sequence[str]) -> None:
+    """Say that these pieces, proposed as one pain, are none. The group, or a part of it, is proposed no more; with new
+    evidence it may be. Raises Invalid and NotFound."""
+    if not 1 <= len(pieces) <= MOST_DISMISSED:
+        raise Invalid(f"{len(pieces)} pieces of evidence are no group", f"1 to {MOST_DISMISSED}")
+    with ctx.ledger.query() as db:
+        data = {"evidence": sorted({resolve(db, one) for one in pieces})}
+    ctx.ledger.append([Fact("group_dismissed", "pains", data, actor=ctx.actor.name)])
 
 
 def propose(ctx: Context, text: str, most: int = nearest.MOST) -> Found:

@@ -108,13 +108,14 @@ def find(ctx: Context, app: str, branch: str) -> App | None:
     return next((one for one in of(ctx, app) if one.of_branch == branch), None)
 
 
-def moved(ctx: Context, pushed: Push, say: Say) -> None:
-    """A branch that does not deploy was pushed or deleted: it gets a preview, or loses it. Raises nothing."""
+def moved(ctx: Context, pushed: Push, say: Say) -> bool:
+    """A branch that does not deploy was pushed or deleted: it gets a preview, or loses it. Whether all went well;
+    raises nothing."""
     try:
         if pushed.new == NONE:
             forget(ctx, pushed, say)
-        else:
-            push(ctx, pushed, say)
+            return True
+        return push(ctx, pushed, say)
     except WendError as error:
         say(f"no preview: {error.message}")
         if error.hint:
@@ -122,6 +123,7 @@ def moved(ctx: Context, pushed: Push, say: Say) -> None:
     except Exception:
         log.exception("preview of %s of %s", pushed.branch, pushed.app)
         say("no preview: this is our fault, not yours; the platform's log has the details")
+    return False
 
 
 def forget(ctx: Context, pushed: Push, say: Say) -> None:
@@ -133,15 +135,15 @@ def forget(ctx: Context, pushed: Push, say: Say) -> None:
             say(f"preview {preview.name} is removed")
 
 
-def push(ctx: Context, pushed: Push, say: Say) -> None:
+def push(ctx: Context, pushed: Push, say: Say) -> bool:
     """Build the branch and run it as a preview, made now or renewed. Raises Refused when there can be none; a deploy
-    that fails is told."""
+    that fails is told, and False."""
     with ctx.ledger.query() as db:
         parent = questions.app(db, pushed.app)
         live = questions.release(db, parent.name, parent.live) if parent.live is not None else None
     if live is None or not live.declared.preview.hours or "no-preview" in pushed.options:
         say(f"{pushed.branch} is kept, not deployed: this app deploys from {parent.branch}")
-        return
+        return True
     preview = admit(ctx, parent, pushed.branch, live.declared.preview.hours)
     say(f"preview {preview.name} of branch {pushed.branch}")
     try:
@@ -149,13 +151,14 @@ def push(ctx: Context, pushed: Push, say: Say) -> None:
     except WendError as error:
         say(f"preview failed: {error.message}")
         if isinstance(error, Conflict):
-            return
+            return True  # a newer one goes on
         with ctx.ledger.query() as db:
             now = questions.find_app(db, preview.name)
         runs = f"; release {now.live} of the preview goes on as before" if now and now.live else ""
         say(f"  the branch is kept{runs}")
-    else:
-        say(f"preview {ctx.config.url(preview.name)}")
+        return False
+    say(f"preview {ctx.config.url(preview.name)}")
+    return True
 
 
 def admit(ctx: Context, parent: App, branch: str, hours: float) -> App:

@@ -60,7 +60,7 @@ class Session:
     actor: Actor
     repo: Path
     push: Callable[[Push, Say], None]
-    moved: Callable[[Push, Say], None] | None = None
+    moved: Callable[[Push, Say], bool] | None = None
     options: dict[str, str] = field(default_factory=dict[str, str])
     tips: dict[str, Tip] = field(default_factory=dict[str, Tip])
     arrived: bool = False
@@ -199,10 +199,10 @@ class HookServer:
         actor: Actor,
         repo: Path,
         push: Callable[[Push, Say], None],
-        moved: Callable[[Push, Say], None] | None = None,
+        moved: Callable[[Push, Say], bool] | None = None,
     ) -> Generator[Session]:
         """The time in which hooks of one receive-pack are answered. `push` deploys; `moved` is told of the branches
-        that do not deploy, once they are kept or deleted."""
+        that do not deploy, once they are kept or deleted, and says whether all went well."""
         session = Session(secrets.token_urlsafe(32), app, actor, repo, push, moved)
         self.sessions[session.ticket] = session
         try:
@@ -334,7 +334,8 @@ class HookServer:
         push = pushed(session, this, tip)
         self.repos.move(push.repo, push.ref, push.new, push.old, reflog(push))
         if session.moved:
-            session.moved(push, say)
+            if not session.moved(push, say):
+                self.offer(session, say)
         elif push.new != NONE:
             say(f"{this.branch} is kept, not deployed: this app deploys from {branch}")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import re
 import shutil
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -107,13 +108,15 @@ def read_steps(text: str) -> Asked:
 def push(ctx: Context, pushed: Push, say: Say) -> None:
     """Build and deploy what was pushed. Returns when it is live or has its first share of the traffic; raises what the
     push is to be refused with."""
-    asked = asked_of(pushed.options)
+    asked, came = asked_of(pushed.options), time.monotonic()
     with ctx.leases.hold(pushed.app, "push", urgent=True) as lease:
+        waited = round(1000 * (time.monotonic() - came))
         check_turn(ctx.repos, pushed)
         branch = pushed.ref.removeprefix("refs/heads/")
         first = deploy.created(ctx, pushed.app, branch) or branch_facts(ctx, pushed.app, branch)
         arrived = {"ref": pushed.ref, "old": pushed.old, "new": pushed.new, "forced": pushed.forced}
         arrived |= {"reason": pushed.options["reason"]} if pushed.forced else {}
+        arrived |= {"waited_ms": waited} if waited >= 1000 else {}
         first.append(Fact("push_received", f"app/{pushed.app}", arrived, actor=ctx.actor.name, app=pushed.app))
         summary = subject(ctx, pushed)
         journal = Journal.begin(

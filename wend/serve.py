@@ -158,8 +158,8 @@ def git_door(ctx: Context, hooks: HookServer) -> git.GitDoor:
         if question:
             question.show(say)
 
-    def moved(pushed: Push, say: Say) -> None:
-        previews.moved(replace(ctx, actor=pushed.actor), pushed, say)
+    def moved(pushed: Push, say: Say) -> bool:
+        return previews.moved(replace(ctx, actor=pushed.actor), pushed, say)
 
     def refused(actor: Actor, app: str, why: str) -> None:
         ctx.ledger.append([Fact("push_refused", f"app/{app}", {"reason": why[:2000]}, actor=actor.name, app=app)])

@@ -72,7 +72,8 @@ def hours(row: Found, name: str) -> str:
 def parts(row: Found) -> str:
     reach, often, long = row["reach"], row["frequency"], row["minutes"]
     amounts = f"{reach['value']:.0%} × {units.digits(often['value'])}/week × {units.digits(long['value'])} min"
-    return f"{amounts} (n {reach['n']}, {often['n']}, {long['n']}); {row['evidence']} pieces of {row['teams']} teams"
+    counts = ", ".join(str(one["n"]) if one["n"] else "assumed" for one in (reach, often, long))
+    return f"{amounts} (n {counts}); {row['evidence']} pieces of {row['teams']} teams"
 
 
 def last(found: Found) -> str:

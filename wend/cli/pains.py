@@ -233,6 +233,17 @@ def pains_split(pain: int, title: str, evidence: tuple[str, ...], json: bool) ->
     told(f"pains/{pain}/split", {"parts": parts}, json, "pain {into[0]}")
 
 
+@pains.command("dismiss")
+@click.argument("evidence", nargs=-1, required=True)
+@json_option
+def pains_dismiss(evidence: tuple[str, ...], json: bool) -> None:
+    """Say that a proposed group is no pain: it is not proposed again.
+
+    Example: wend pains dismiss 3f2a9c 81bb02
+    """
+    told("pains/groups/dismiss", {"evidence": list(evidence)}, json, "not proposed again")
+
+
 @pains.command("close")
 @click.argument("pain", type=int)
 @why_option

@@ -56,6 +56,7 @@ LINKS = table(
     number("place", null=True),  # of the pain among the proposed, from 0; null: none of them
     sa.Index("links_evidence", "evidence"),
 )
+DISMISSED = table("dismissed", number("seq", key=True), text("evidence", key=True))
 
 
 def evidence_recorded(db: Connection, event: Event) -> None:
@@ -120,6 +121,10 @@ def pain_split(db: Connection, event: Event) -> None:
         add_once(db, NOT_LINKED, [{"evidence": evidence, "pain": pain}])
 
 
+def group_dismissed(db: Connection, event: Event) -> None:
+    add_once(db, DISMISSED, [{"seq": event.seq, "evidence": one} for one in event.data["evidence"]])
+
+
 def text_erased(db: Connection, event: Event) -> None:
     """The row stays, without words."""
     db.execute(sa.update(EVIDENCE).where(EVIDENCE.c.text == event.data["hash"]).values(text=None))
@@ -130,6 +135,7 @@ def change(db: Connection, event: Event, **values: Any) -> None:
 
 
 REDUCERS = (
+    group_dismissed,
     evidence_linked,
     evidence_recorded,
     evidence_unlinked,
@@ -144,6 +150,14 @@ REDUCERS = (
 
 
 # ---------------------------------------------------------------------------------------------- questions
+
+
+def dismissed(db: Connection) -> list[set[str]]:
+    """The evidence of each group that somebody said is no pain."""
+    found: dict[int, set[str]] = {}
+    for row in db.execute(sa.select(DISMISSED)):
+        found.setdefault(row.seq, set()).add(row.evidence)
+    return list(found.values())
 
 
 def atoms(

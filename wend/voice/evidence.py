@@ -22,6 +22,7 @@ from wend.ingest.parse import clean
 from wend.ingest.people import pseudonyms
 from wend.state.delivery import DAY
 from wend.state.people import ALIASES, PEOPLE
+from wend.state.research import INTERVIEWS
 from wend.state.tables import APPS
 from wend.state.voice import EVIDENCE, NOT_LINKED, PAINS
 from wend.state.voice import atoms as atoms  # whoever counts, counts these
@@ -119,6 +120,9 @@ def link(ctx: Context, evidence: str, pain: int, proposed: Sequence[int] = ()) -
     offered, in their order. Raises NotFound and Conflict."""
     with ctx.ledger.query() as db:
         row, state = found(db, evidence), state_of(db, pain)
+        gone = withdrawn(db, evidence)
+    if gone:
+        raise Conflict(f"{evidence} is of an interview whose consent was withdrawn", "it is about no pain any more")
     if state != "open":
         raise Conflict(f"pain {pain} is {state}", f"`wend pains reopen {pain} --why …`, or link it to another")
     if row["pain"] != pain:
@@ -169,6 +173,15 @@ def found(db: Connection, evidence: str) -> dict[str, Any]:
     if row is None:
         raise NotFound(f"there is no evidence {evidence[:60]!r}", "`wend pains inbox` lists what is not linked yet")
     return dict(row)
+
+
+def withdrawn(db: Connection, evidence: str) -> bool:
+    """Whether it is of an interview whose consent was taken back: what they said must not count again."""
+    _, interview, rest = [*evidence.split("/"), "", ""][:3]
+    here = INTERVIEWS.c.withdrawn_at.is_not(None)
+    if not (evidence.startswith("interview/") and rest and interview.isascii() and interview.isdigit()):
+        return False
+    return db.execute(sa.select(INTERVIEWS.c.id).where(here, INTERVIEWS.c.id == int(interview))).first() is not None
 
 
 def state_of(db: Connection, pain: int) -> str:

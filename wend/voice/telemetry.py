@@ -1,8 +1,9 @@
 """Evidence that nobody has to say: what the platform saw people suffer.
 
-A push that failed, by its cause, with the minutes until the next attempt was over; a build that took far longer than
-the app's usual one; a departure from the golden path in a live release; a support ticket that a source told of. Each
-has an id made of what it is about, so that looking again changes nothing.
+A push that failed, by its cause, with the minutes until the next attempt was over; one that waited for others to end; a
+build that took far longer than the app's usual one; a guide that was read and nothing came of it; a departure from the
+golden path in a live release; a support ticket that a source told of. Each has an id made of what it is about, so that
+looking again changes nothing.
 Facts: evidence_recorded.
 """
 
@@ -19,7 +20,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from wend.context import Context
-from wend.events import Event
+from wend.events import Event, Fact
 from wend.ingest.people import pseudonyms
 from wend.state.own import HANDS, HATCHES
 from wend.state.people import TICKETS
@@ -27,6 +28,7 @@ from wend.state.tables import APPS, DEPLOYS, STEPS, TOKENS
 from wend.state.voice import EVIDENCE
 from wend.voice.evidence import Told, told
 
+DAY, HALF_HOUR = 1440 * 60_000_000, 30 * 60_000_000  # microseconds
 SLICE = 100  # of each kind in one look, so that nobody who writes waits long
 MINUTE = 60_000_000  # microseconds
 GAP = 240 * MINUTE  # a longer pause between two attempts says nothing about work
@@ -78,6 +80,8 @@ class Seen:
     """How far a look has come: the ledger's number for failures and tickets, a time for builds."""
 
     failures: int = 0
+    waits: int = 0
+    guides: int = 0
     tickets: int = 0
     builds: int = 0
 
@@ -93,7 +97,8 @@ class Teller:
         """Record what was seen since the last look; how many pieces of evidence that made."""
         now = int(time.time() * 1e6)
         with ctx.ledger.query() as db:
-            made = [*self.failures(ctx, db, now), *self.builds(ctx, db), *self.tickets(ctx, db), *hatches(ctx, db)]
+            made = [*self.failures(ctx, db, now), *self.waits(ctx, db), *self.builds(ctx, db)]
+            made += [*self.guides(ctx, db, now), *self.tickets(ctx, db), *hatches(ctx, db)]
         facts = [fact for fact, _ in made]
         if not facts:
             return 0
@@ -117,6 +122,24 @@ class Teller:
             if is_ready and is_ripe and failure_id(event) in fresh
         ]
 
+    def waits(self, ctx: Context, db: Connection) -> list[Told]:
+        """Pushes that stood in a queue behind what else the app was doing."""
+        events = ctx.ledger.read(self.seen.waits, ("push_received",), limit=SLICE)
+        if events:
+            self.seen = replace(self.seen, waits=events[-1].seq)
+        long = [one for one in events if int(one.data.get("waited_ms", 0)) >= MUCH]
+        fresh = unknown(db, [f"wait:{one.seq}" for one in long])
+        return [wait(ctx, db, one) for one in long if f"wait:{one.seq}" in fresh]
+
+    def guides(self, ctx: Context, db: Connection, now: int) -> list[Told]:
+        """Guides that somebody opened, a day after: whether anything of theirs went live since."""
+        events = ctx.ledger.read(self.seen.guides, ("guide_opened",), limit=SLICE)
+        over = [one for one in events if one.at + DAY <= now]
+        if over:
+            self.seen = replace(self.seen, guides=over[-1].seq)
+        fresh = unknown(db, [f"guide:{one.seq}" for one in over])
+        return [found for one in over if f"guide:{one.seq}" in fresh and (found := guide(ctx, db, one))]
+
     def builds(self, ctx: Context, db: Connection) -> list[Told]:
         joined = STEPS.join(DEPLOYS, DEPLOYS.c.id == STEPS.c.deploy)
         query = sa.select(STEPS.c.at, STEPS.c.ms, DEPLOYS.c.id, DEPLOYS.c.app, DEPLOYS.c.actor).select_from(joined)
@@ -137,6 +160,16 @@ class Teller:
         counted = [row for row in rows if row["platform"] and not row["automatic"] and not row["retracted"]]
         fresh = unknown(db, [f"ticket:{row['id']}" for row in counted])
         return [ticket(ctx, row) for row in counted if f"ticket:{row['id']}" in fresh]
+
+
+def opened(ctx: Context, path: str) -> None:
+    """Somebody opened a guide; kept once a person, guide and day, and of people alone."""
+    if ctx.actor.kind != "human":
+        return
+    who, day = pseudonyms(ctx.config.home).of(ctx.actor.name), int(time.time() * 1e6) // DAY
+    about = {"path": path, "person": who}
+    # The actor is the portal: a name beside a pseudonym would say whose it is.
+    ctx.ledger.append([Fact("guide_opened", f"path/{path}", about, actor="portal", id=f"guide:{path}:{who}:{day}")])
 
 
 def unknown(db: Connection, ids: list[str]) -> set[str]:
@@ -180,6 +213,24 @@ def ends(db: Connection, event: Event) -> list[int]:
     times = (db.execute(live).scalar(), after.ended_at if after else None)
     first = next((at for at in times if at), None)
     return [at for at in (first, db.execute(refused.where(HANDS.c.what == "push refused")).scalar()) if at]
+
+
+def wait(ctx: Context, db: Connection, event: Event) -> Told:
+    about = {"app": parent(db, event.app or ""), "event": event.seq}
+    words, minutes = "waited: a push stood behind other deploys of its app", event.data["waited_ms"] / 60_000
+    who = person(ctx, db, event.actor)
+    return told(ctx, "telemetry", words, who, None, round(minutes, 2), about, event.at, f"wait:{event.seq}")
+
+
+def guide(ctx: Context, db: Connection, event: Event) -> Told | None:
+    """None when they went live with something within the day: the guide did its work."""
+    went = DEPLOYS.c.started_at.between(event.at - HALF_HOUR, event.at + DAY)
+    live = sa.select(DEPLOYS.c.actor).where(went, DEPLOYS.c.state.in_(("live", "done"))).distinct()
+    names = pseudonyms(ctx.config.home)
+    if any(names.of(actor) == event.data["person"] for actor in db.execute(live).scalars()):
+        return None
+    words, about = f"read the guide of {event.data['path']}, and nothing went live within a day", {"event": event.seq}
+    return told(ctx, "telemetry", words, event.data["person"], None, None, about, event.at, f"guide:{event.seq}")
 
 
 def slow_build(ctx: Context, db: Connection, row: dict[str, Any]) -> Told | None:

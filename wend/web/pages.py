@@ -16,6 +16,7 @@ from wend.bets import loop
 from wend.context import Context
 from wend.errors import NotFound, Refused, WendError
 from wend.events import KINDS, Event
+from wend.voice import telemetry
 from wend.web import api, asked, beside, body, charts, forms, holding, reading, rehearsal, session
 from wend.web.door import KNOWN, OPEN, Act, Address, Stranger, Visit, any_app, asked_app
 from wend.web.numbers import NUMBERS
@@ -213,6 +214,8 @@ def paths(visit: Visit) -> Page:
 
 def path(visit: Visit) -> Page:
     found = reading.golden_path(visit.request.path_params["name"])
+    if visit.session:
+        telemetry.opened(visit.ctx, found["name"])
     return Page("path.html", found, {"guide": markdown(found["guide"])})
 
 

@@ -113,6 +113,9 @@ def numbers(raw: str) -> list[int]:
 
 def name_form(visit: Visit) -> Response:
     form, chosen = fields(visit)
+    if "dismiss" in form:
+        pains.dismiss(visit.ctx, form["dismiss"].split())
+        return RedirectResponse("/pains", 303)
     pain = pains.name(visit.ctx, form.get("title", ""), chosen, numbers(form.get("proposed", "")))
     return RedirectResponse(f"/pains/{pain}" if not form.get("stay") else "/pains#inbox", 303)
 
@@ -126,6 +129,11 @@ def link_form(visit: Visit) -> Response:
         else:
             pains.link(visit.ctx, id, number(form.get("pain", "")), numbers(form.get("proposed", "")))
     return RedirectResponse("/pains#inbox", 303)
+
+
+def dismiss(visit: Visit) -> Item:
+    pains.dismiss(visit.ctx, visit.read(Field("evidence", "texts"))["evidence"])
+    return {}
 
 
 def act_form(visit: Visit) -> Response:
@@ -159,6 +167,7 @@ ADDRESSES: tuple[Address, ...] = (
     Address("POST", "/api/pains", LEAD, name),
     Address("GET", "/api/pains/inbox", READ, inbox),
     Address("GET", "/api/pains/groups", READ, lambda visit: pains.groups(visit.ctx)),
+    Address("POST", "/api/pains/groups/dismiss", LEAD, dismiss),
     Address("POST", "/api/pains/propose", READ, propose),
     Address("GET", "/api/pains/{id}", READ, lambda visit: pains.show(visit.ctx, number(visit.id))),
     Address("POST", "/api/pains/{id}/link", LEAD, link),

@@ -35,7 +35,10 @@ PLACES = (
         Place("/ingest", "Sources", "signals.read"),
     )),
     Place("/one-thing", "One thing", "signals.read"),
-    Place("/pains", "Pains", "signals.read"),
+    Place("/pains", "Pains", "signals.read", (
+        Place("/pains", "Pains", "signals.read"),
+        Place("/friction", "Friction logs", "research.lead"),
+    )),
     Place("/bets", "Bets", "signals.read", (
         Place("/bets", "Bets", "signals.read"),
         Place("/toil", "Work by hand", "signals.read"),

@@ -101,9 +101,19 @@ def surveys(visit: Visit) -> Page:
     return Page("surveys.html", counts.listed(visit.ctx))
 
 
+def friction_logs(visit: Visit) -> list[Item]:
+    visit.query.done()
+    return feedback.logs(visit.ctx)
+
+
+def friction_page(visit: Visit) -> Page:
+    return Page("friction.html", friction_logs(visit))
+
+
 ADDRESSES: tuple[Address, ...] = (
     Address("POST", "/api/feedback", SPEAK, give),
     Address("POST", "/api/friction", SPEAK, friction),
+    Address("GET", "/api/friction", "research.lead", friction_logs),
     Address("GET", "/api/tickets", "signals.read", lambda visit: tickets.listed(visit.ctx)),
     Address("POST", "/api/tickets", SPEAK, begin_ticket),
     Address("POST", "/api/tickets/{id}/close", "research.lead", end_ticket),
@@ -115,4 +125,5 @@ ADDRESSES: tuple[Address, ...] = (
     Address("POST", "/feedback", SPEAK, sent, page=True),
     Address("POST", "/surveys/answer", SPEAK, answered, page=True),
     *twin("/surveys", "signals.read", surveys),
+    *twin("/friction", "research.lead", friction_page),
 )
