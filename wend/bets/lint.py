@@ -11,7 +11,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from wend.bets.vocabulary import FEATURE_FORMS, FILLERS, FITS, GETTING_FORMS, HAVING_FORMS, KINDS, TEAM, THINGS, UNITS
+from wend.bets.vocabulary import (
+    DONE,
+    FEATURE_FORMS,
+    FILLERS,
+    FITS,
+    GETTING_FORMS,
+    HAVING_FORMS,
+    KINDS,
+    TEAM,
+    THINGS,
+    UNITS,
+)
 from wend.errors import Invalid
 from wend.signals.definitions import DEFINITIONS, Definition
 
@@ -85,7 +96,9 @@ def of_doing(can: str) -> Iterator[Problem]:
     inner = next((FEATURE_FORMS[one] for one in after if one in FEATURE_FORMS), "")
     if first in FEATURE_FORMS:
         yield Problem(f"{FEATURE_FORMS[first]!r} is what a team does to a feature, not an outcome", REPHRASE)
-    elif first in HAVING_FORMS or (first in GETTING_FORMS and (inner or {"access", "new"} & set(after))):
+    elif first in HAVING_FORMS or (
+        first in GETTING_FORMS and not DONE & set(said) and (inner or {"access", "new"} & set(after))
+    ):
         whose = f"{first} … {inner}" if inner else first
         yield Problem(f"{whose!r} says what is there, not what they do with it", REPHRASE)
     elif not first or first in ("new", "a", "an", "the"):
@@ -123,7 +136,9 @@ def statement(text: str) -> dict[str, str]:
     """The parts of a whole sentence: who, can, new, old. Raises Invalid, also when both numbers are not of one unit."""
     match = SENTENCE.fullmatch(plain(text).rstrip("."))
     if not match:
-        raise Invalid("this is no outcome statement", "write: WHO can DO WHAT in NEW NUMBER instead of OLD NUMBER")
+        deed = next((FEATURE_FORMS[one] for one in words(text)[:4] if one in FEATURE_FORMS), "")
+        what = f"{deed!r} is what a team does to a feature, not an outcome" if deed else "this is no outcome statement"
+        raise Invalid(what, "write: WHO can DO WHAT in NEW NUMBER instead of OLD NUMBER")
     (new, _), (old, _) = amount(match["new"]), amount(match["old"])
     if new != old:
         raise Invalid(

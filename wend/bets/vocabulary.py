@@ -62,6 +62,7 @@ FILLERS = frozenset((
     "finally", "freely", "fully", "help", "just", "more", "need", "now", "only", "quick", "quickly", "really",
     "safely", "seamlessly", "self", "simply", "soon", "then", "to", "will",
 ))
+DONE = frozenset(("approved", "done", "finished", "merged", "reviewed"))  # "get a build done"
 TEAM = frozenset((
     "i", "me", "my", "our", "ours", "ourselves", "us", "we",
 ))
