@@ -47,6 +47,7 @@ def told() -> list[Fact]:
         Fact("pain_split", "pain/1", {"pain": 1, "into": [3], "links": {"e2": 3}}),
         Fact("pain_merged", "pain/3", {"pain": 3, "into": 2}),
         Fact("group_dismissed", "pains", {"evidence": ["e1", "e2"]}),
+        *guarded(),
         Fact("pain_closed", "pain/1", {"pain": 1, "why": "w"}),
         Fact("pain_reopened", "pain/1", {"pain": 1, "why": "w"}),
         *heard(),
@@ -130,6 +131,21 @@ def heard() -> list[Fact]:
         *(Fact("snapshot_written", f"interview/{id}", {"interview": id, **snapshot}) for id in (1, 3)),
         Fact("consent_withdrawn", "interview/3", {"interview": 3}),
     ]
+
+
+def guarded() -> list[Fact]:
+    """A push that was judged, and waivers to each end."""
+    asked = {"rule": "missing-owner", "app": "one", "print": None, "reason": "r", "owner": "ada", "days": 14}
+    judged = {"gate": "push", "commit": "c", "facts": {"app": "one"}, "verdicts": {}, "of": "h"}
+    told: list[tuple[str, dict[str, Any]]] = [
+        ("guardrail_set", {"rule": "missing-owner", "gate": "push", "mode": "enforce"}),
+        ("guardrails_judged", judged),
+        *(("waiver_asked", {"waiver": number, **asked}) for number in (1, 2)),
+        ("waiver_approved", {"waiver": 1, "begins": 1, "ends": 9}),
+        ("waiver_revoked", {"waiver": 1, "why": "w"}),
+        ("waiver_denied", {"waiver": 2, "why": "w"}),
+    ]
+    return [Fact(kind, "waivers", data, actor="bob", app="one") for kind, data in told]
 
 
 def bet_on() -> list[Fact]:

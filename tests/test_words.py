@@ -1,7 +1,7 @@
 """Every word people meet has its heading in docs/, and no heading lacks its code.
 
 A heading that starts with code, like "### `wend up`", is a promise that the thing exists: an event kind, a setting, a
-key of wend.toml, a command, a driver, a router, a signal, a golden path, or a file in this repository.
+key of wend.toml, a command, a driver, a router, a signal, a guardrail, a golden path, or a file in this repository.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import pytest
 
 from wend import config, events, schema, spec
 from wend.cli import wend
+from wend.guardrails.rules import RULES
 from wend.route import ROUTERS
 from wend.run import DRIVERS
 from wend.signals.definitions import DEFINITIONS
@@ -53,6 +54,7 @@ def words() -> dict[str, set[str]]:
         "driver": set(DRIVERS),
         "router": set(ROUTERS),
         "signal": set(DEFINITIONS),
+        "guardrail": {rule.id for rule in RULES},
         "golden path": {file.parent.name for file in golden.glob("*/path.toml")},
     }
 

@@ -38,6 +38,8 @@ VERBS: dict[str, str] = {
     "signals.read": "see what is measured, of everything, of teams and of services",
     "signals.confirm": "say which deployment caused an incident",
     "voice.give": "give feedback and answer surveys",
+    "guardrails.manage": "set what each guardrail does at each gate",
+    "waivers.approve": "approve, deny and revoke waivers of others, as a human",
     "research.lead": "lead interviews, name pains and open bets, as the platform's team",
 }
 # Signals are for everybody: who sees every app sees them, and who changes every app may say what a change has caused.

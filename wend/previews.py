@@ -25,6 +25,7 @@ from wend.declared import Canary, Scaling
 from wend.deploy import Wish, undone_on_failure
 from wend.errors import Conflict, NotFound, Refused, WendError
 from wend.events import Fact
+from wend.guardrails import gates
 from wend.journal import Journal, Say
 from wend.receive import Push
 from wend.repos import NONE
@@ -206,7 +207,9 @@ def deploy(ctx: Context, pushed: Push, live: Release, preview: App, say: Say) ->
         journal = Journal.begin(ctx, preview.name, "push", say, before=[first], commit=pushed.new, summary=summary)
         with undone_on_failure(ctx, journal):
             wanted = release.look_at(ctx, journal, pushed)
+            known = gates.pushed(ctx, pushed, wanted, journal.say)
             made = release.make(ctx, journal, lease, replace(pushed, app=preview.name), wanted)
+            gates.built(ctx, known, made.size, journal.say)
             wish = wish_of(ctx, live, preview.name, made, wanted, pushed.new)
             release.release(ctx, journal, lease, wish, "off")
         take_back(ctx, preview.name, wish.secrets)

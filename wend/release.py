@@ -21,6 +21,7 @@ from wend.deploy import Wish, undone_on_failure
 from wend.errors import Conflict, Down, Invalid, NotFound, Refused, WendError
 from wend.events import Fact
 from wend.fleet import Outfit
+from wend.guardrails import gates
 from wend.journal import Journal, Say
 from wend.leases import Lease
 from wend.receive import Push, check_turn
@@ -125,7 +126,9 @@ def push(ctx: Context, pushed: Push, say: Say) -> None:
         with undone_on_failure(ctx, journal):
             wanted = look_at(ctx, journal, pushed)
             name_team(ctx, pushed.app, wanted.team)
+            known = gates.pushed(ctx, pushed, wanted, journal.say)
             made = make(ctx, journal, lease, pushed, wanted)
+            gates.built(ctx, known, made.size, journal.say)
             with ctx.ledger.query() as db:
                 config, held = questions.config(db, pushed.app), questions.secrets(db, pushed.app)
             release(ctx, journal, lease, Wish(made, wanted, pushed.new, config, held), asked)
@@ -202,6 +205,7 @@ def go(
     watched: bool = True,
 ) -> None:
     """Make a frozen release live, or with `steps` a canary, and say so."""
+    gates.deployed(ctx, frozen, journal.say)
     if steps:
         deploy.go_canary(ctx, journal, lease, frozen, outfit, steps)
         journal.say(f"  canary in {journal.total()} ms: {' → '.join(map(str, (*steps, 100)))} % of the requests")

@@ -54,6 +54,10 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "ticket": ("voice", "Tickets by hand: show, open, close."),
     },
     "Platform": {
+        "guardrails": ("guardrails", "What is checked, and where it warns or stops."),
+        "waive": ("guardrails", "Ask to pass a guardrail for a while."),
+        "waivers": ("guardrails", "Who passes, until when: show, approve, revoke."),
+        "break-glass": ("guardrails", "Pass every guardrail for four hours, seen by all."),
         "paths": ("checks", "The golden paths: kinds of app that just run."),
         "digest": ("digest", "The week in one screen."),
         "one-thing": ("one_thing", "What costs most, and how sure that is."),

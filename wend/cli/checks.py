@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,13 @@ from wend import spec, tree
 from wend.build import engine
 from wend.build.rules import on_disk, read_text
 from wend.cli import repo, show
-from wend.cli.client import client
+from wend.cli.client import app_path, client
 from wend.cli.options import json_option
 from wend.errors import WendError
+from wend.guardrails import gates
+from wend.guardrails.decide import Waiver, decide
+from wend.guardrails.facts import of_tree
+from wend.guardrails.rules import RULES
 from wend.spec import Spec
 
 
@@ -80,7 +86,28 @@ def examine(root: Path) -> tuple[dict[str, Any], list[WendError]]:
 
     attempt(lambda: committed(root, report))
     attempt(lambda: plan(root, report))
+    attempt(lambda: guard(root, report))
     return report, found
+
+
+def guard(root: Path, report: dict[str, Any]) -> None:
+    """The guardrails, by the modes and waivers of the platform when it can be asked. Raises what a push would."""
+    wanted = spec.parse(read_text(root / "wend.toml"))
+    address = repo.address()
+    name = wanted.app or (address[1] if address else root.name)
+    there: dict[str, Any] = {}
+    with suppress(WendError):
+        there = client().get(app_path(name, "guardrails"))
+    if not there:
+        report["notes"].append("the platform was not asked: guardrails by their own modes, without waivers")
+    modes = {(rule, gate): mode for rule, gate, mode in there.get("modes", ())}
+    held = [Waiver(**one) for one in there.get("waivers", ())]
+    now = there.get("now", time.time_ns() // 1000)
+    facts = of_tree(name, on_disk(root, listed(root)), wanted, there.get("team"), there.get("new", True)).facts
+    decision = decide(RULES, facts, held, now, "laptop", modes)
+    report["guardrails"] = [gates.as_dict(one, name) for one in decision.shown]
+    report["notes"] += gates.lines(decision, name)
+    gates.refuse(decide(RULES, facts, held, now, "push", modes))
 
 
 def plan(root: Path, report: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from wend.signals import Scope, Signal, Value, Window
 from wend.signals.definitions import DEFINITIONS
+from wend.state.guardrails import WAIVERS
 from wend.state.own import HATCHES
 from wend.state.tables import APPS
 
@@ -33,6 +34,15 @@ def whole(number: int, n: int) -> Value:
 
 
 def open_waivers(db: Connection, scope: Scope, window: Window) -> Signal:
-    """There are no guardrails yet that could be waived."""
-    notes = ("No guardrail is in force here that could be waived.",)
-    return Signal(DEFINITIONS["open_waivers"], scope, window, Value(says="no data"), notes=notes)
+    """Waivers that hold at the end of the window, by guardrail. All of them are known: n the apps that are live."""
+    about = DEFINITIONS["open_waivers"]
+    apps = sa.select(APPS.c.name).where(APPS.c.live.is_not(None), APPS.c.parent.is_(None))
+    if scope.kind != "all":
+        apps = apps.where(APPS.c["team" if scope.kind == "team" else "name"] == scope.name)
+    n = len(db.execute(apps).all())
+    if not n:
+        return Signal(about, scope, window, Value(says="no data"))
+    holds = (WAIVERS.c.begins <= window.now) & (WAIVERS.c.ends > window.now) & (WAIVERS.c.state == "approved")
+    rules = Counter(db.execute(sa.select(WAIVERS.c.rule).where(holds, WAIVERS.c.app.in_(apps))).scalars())
+    parts = {"every guardrail" if rule == "*" else rule: whole(count, n) for rule, count in sorted(rules.items())}
+    return Signal(about, scope, window, whole(rules.total(), n), parts)

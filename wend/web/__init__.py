@@ -10,13 +10,27 @@ from starlette.routing import Route
 from wend import secrets
 from wend.context import Context
 from wend.ledger.chain import Signer
-from wend.web import api, bets, digest, ingest, metrics, one_thing, pages, pains, research, rightsize, signals, voice
+from wend.web import (
+    api,
+    bets,
+    digest,
+    guardrails,
+    ingest,
+    metrics,
+    one_thing,
+    pages,
+    pains,
+    research,
+    rightsize,
+    signals,
+    voice,
+)
 from wend.web.door import THREADS, Address, Gate, Web, unrouted
 from wend.web.session import Sessions
 from wend.web.show import Renderer
 from wend.web.stream import Streams
 
-ROOMS = (ingest, api, signals, bets, digest, voice, pains, one_thing, research, rightsize, pages, metrics)
+ROOMS = (ingest, api, signals, bets, digest, voice, pains, one_thing, research, rightsize, guardrails, pages, metrics)
 GIT = {"git-receive-pack": "app.push", "git-upload-pack": "app.read", "info/refs": "app.push or app.read"}
 
 

@@ -1,0 +1,208 @@
+"""The gates: what was found is said in words that tell what to do, and what is enforced stops the way.
+
+Facts: guardrails_judged, guardrail_set; a token of ours that was found is revoked (token_revoked).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import sqlalchemy as sa
+
+from wend import auth
+from wend.context import PLATFORM, Context
+from wend.errors import Invalid, NotFound, Refused
+from wend.events import Fact
+from wend.guardrails import keys, waivers
+from wend.guardrails.blobs import history, tree
+from wend.guardrails.decide import GATES, MODES, Decision, Gate, Mode, Result, decide
+from wend.guardrails.facts import FINDINGS, Facts, Hit, Looked, of_tree, recalled
+from wend.guardrails.rules import RULES
+from wend.receive import Push
+from wend.spec import Spec, parent
+from wend.state import guardrails as table
+from wend.state import questions
+from wend.state.questions import Release
+from wend.state.tables import TOKENS
+
+Say = Callable[[str], None]
+SHOWN = 3  # findings of a rule that are told one by one
+BACK = 500  # commits that a new mode is tried on
+Item = dict[str, Any]
+
+
+# ---------------------------------------------------------------------------------------------- pure
+
+
+def lines(decision: Decision, app: str) -> Iterator[str]:
+    """What is not a plain pass. Of what stops: what was seen where, why it matters, how to mend it and how to pass; of
+    what only warns, the finding and how to mend it; of what is waived, by which waiver."""
+    for one in decision.shown:
+        rule = one.rule
+        said = [f"{found.hit.where}  {found.hit.seen}{note(found.waived)}" for found in one.findings[:SHOWN]]
+        said += [f"and {len(one.findings) - SHOWN} more"] if len(one.findings) > SHOWN else []
+        said += [f"cannot tell: {one.why}"] if one.why else []
+        yield f"{one.verdict if one.blocks or one.verdict != 'FAIL' else 'warning'} {rule.id}: {said[0]}"
+        yield from (f"  {line}" for line in said[1:])
+        if one.blocks:
+            yield f"  why: {rule.because}"
+        if one.verdict in ("FAIL", "UNKNOWN"):
+            yield f"  fix: {rule.fix.format(app=app)}"
+    if decision.blocked:
+        yield f'  waive: wend waive {decision.blocked[0].rule.id} -a {app} --reason "…"'
+
+
+def note(waived: int | None) -> str:
+    return "" if waived is None else f"  (waiver {waived})"
+
+
+def as_dict(one: Result, app: str) -> Item:
+    """One schema for people and agents."""
+    found = [
+        {"where": each.hit.where, "seen": each.hit.seen, "print": each.print, "waived": each.waived}
+        for each in one.findings
+    ]
+    rule = one.rule
+    return {
+        "rule": rule.id, "version": rule.version, "title": rule.title, "verdict": one.verdict, "mode": one.mode,
+        "blocks": one.blocks, "findings": found, "cannot_tell": one.why, "why": rule.because,
+        "fix": rule.fix.format(app=app), "waive": f'wend waive {rule.id} -a {app} --reason "…"',
+        "docs": f"docs/guardrails.md#{rule.id}", "retry_safe": True,
+    }  # fmt: skip
+
+
+def refuse(decision: Decision) -> None:
+    """Raises Refused when something that is enforced is not a pass."""
+    if blocked := decision.blocked:
+        what = ", ".join(f"{one.rule.id} ({one.verdict})" for one in blocked)
+        fix = blocked[0].rule.fix.format(app=decision.app)
+        raise Refused(f"{decision.gate} is stopped by {what}", fix)
+
+
+# ---------------------------------------------------------------------------------------------- acts
+
+
+def judge(ctx: Context, gate: Gate, facts: Facts) -> Decision:
+    """The decision of this gate, by the modes, waivers and time of now."""
+    with ctx.ledger.query() as db:
+        return decide(RULES, facts, waivers.of(db, facts.app), waivers.now(db), gate, modes_of(table.modes(db)))
+
+
+def modes_of(kept: dict[tuple[str, str], str]) -> dict[tuple[str, str], Mode]:
+    """Those that can be: what else stands in the table changes nothing."""
+    return {key: mode for key, mode in kept.items() if mode in MODES}
+
+
+def pushed(ctx: Context, push: Push, wanted: Spec, say: Say) -> Facts:
+    """The gate of a push: look at what arrived, say what is wrong, and raise Refused for what is enforced."""
+    with ctx.ledger.query() as db:
+        known = questions.find_app(db, push.app)
+    looked = of_tree(
+        push.app,
+        tree(ctx.repos, push.repo, push.new),
+        wanted,
+        known.team if known else None,
+        not (known and known.live),
+    )
+    earlier(ctx, push, looked)
+    revoked(ctx, looked.tokens, say)
+    decision = judge(ctx, "push", looked.facts)
+    for line in lines(decision, push.app):
+        say(f"  guardrail | {line}")
+    verdicts = {one.rule.id: one.verdict for one in decision.results}
+    about = {"gate": "push", "commit": push.new, "facts": looked.facts.kept(), "verdicts": verdicts, "of": decision.of}
+    fact = Fact("guardrails_judged", f"app/{push.app}", about, actor=ctx.actor.name, app=push.app)
+    ctx.ledger.append([fact])
+    refuse(decision)
+    return looked.facts
+
+
+def built(ctx: Context, facts: Facts, size: int, say: Say) -> None:
+    """The gate after a build."""
+    decision = judge(ctx, "build", replace(facts, size=size))
+    for line in lines(decision, facts.app):
+        say(f"  guardrail | {line}")
+    refuse(decision)
+
+
+def deployed(ctx: Context, release: Release, say: Say) -> None:
+    """The gate before a release gets traffic, whatever made it, by what was known of its commit and the waivers of now.
+    A commit of before there were guardrails was seen by nobody. Only what stops is said: the push said the rest."""
+    owner = parent(release.app)  # a preview is of its app's commits, under its app's waivers
+    with ctx.ledger.query() as db:
+        kept = table.facts(db, owner, release.commit)
+    decision = judge(ctx, "deploy", recalled(kept) if kept else Facts(owner))
+    if decision.blocked:
+        for line in lines(decision, owner):
+            say(f"  guardrail | {line}")
+    refuse(decision)
+
+
+def earlier(ctx: Context, push: Push, looked: Looked) -> None:
+    """What earlier commits of the push brought and later ones took out again: the repository keeps it for ever."""
+    found = [
+        Hit(f"{name}:{number}", f"{kind} {keys.masked(secret)}, in an earlier commit of this push")
+        for name, text in history(ctx.repos, push.repo, push.new)
+        for number, kind, secret in keys.found(text)
+        if kind != keys.OURS or not looked.tokens.add(secret)
+    ]
+    if found and looked.facts.secrets is not None:
+        looked.facts = replace(looked.facts, secrets=(*looked.facts.secrets, *found)[:FINDINGS])
+
+
+def revoked(ctx: Context, tokens: Iterable[str], say: Say) -> None:
+    """Our own tokens that lie in the open are useless from now on."""
+    for token in tokens:
+        with ctx.ledger.query() as db:
+            here = (TOKENS.c.hash == auth.digest(token)) & TOKENS.c.revoked_at.is_(None)
+            id = db.execute(sa.select(TOKENS.c.id).where(here)).scalar()
+        if id:
+            auth.revoke(replace(ctx, actor=PLATFORM), str(id))
+            say(f"  guardrail | token {id} of this platform lay in the repository; it is revoked")
+
+
+def set_mode(ctx: Context, rule: str, gate: str, mode: str) -> None:
+    """Raises NotFound and Invalid."""
+    if rule not in {one.id for one in RULES}:
+        raise NotFound(f"there is no guardrail {rule[:60]!r}", "`wend guardrails` lists them")
+    if gate not in GATES or mode not in MODES:
+        there = f"gates: {', '.join(GATES)}; modes: {', '.join(MODES)}"
+        raise Invalid(f"{gate[:20]!r}, {mode[:20]!r} is no gate and mode", there)
+    about = {"rule": rule, "gate": gate, "mode": mode}
+    ctx.ledger.append([Fact("guardrail_set", "guardrails", about, actor=ctx.actor.name)])
+
+
+# ---------------------------------------------------------------------------------------------- looks
+
+
+def listed(ctx: Context) -> list[Item]:
+    """Every guardrail with its modes, and how many live apps it finds something in now."""
+    with ctx.ledger.query() as db:
+        modes, live = table.modes(db), questions.live_releases(db)
+        kept = {name: table.facts(db, name, one.commit) for name, one in live.items()}
+    verdicts = [judge(ctx, "run", recalled(facts) if facts else Facts(name)) for name, facts in kept.items()]
+    told: list[Item] = []
+    for rule in RULES:
+        mine = [one.verdict for each in verdicts for one in each.results if one.rule.id == rule.id]
+        said = {gate: modes.get((rule.id, gate), rule.modes.get(gate, "off")) for gate in GATES}
+        counts = {word: mine.count(word) for word in ("PASS", "FAIL", "WAIVED", "UNKNOWN", "ERROR")}
+        told.append({"rule": rule.id, "version": rule.version, "title": rule.title, "because": rule.because,
+                     "reconsider": rule.reconsider, "modes": said, "live": counts, "n": len(mine)})  # fmt: skip
+    return told
+
+
+def backtest(ctx: Context, rule: str) -> Item:
+    """What the rule would have stopped of the newest commits that were judged, had it been enforced, with the waivers
+    of now: how many of how many, and of which apps. Raises NotFound."""
+    found = next((one for one in RULES if one.id == rule), None)
+    if found is None:
+        raise NotFound(f"there is no guardrail {rule[:60]!r}", "`wend guardrails` lists them")
+    with ctx.ledger.query() as db:
+        rows, at = table.judged(db, BACK), waivers.now(db)
+        held = {row["app"]: waivers.of(db, row["app"]) for row in rows}
+    enforced: dict[tuple[str, str], Mode] = {(rule, "push"): "enforce"}
+    decisions = [decide([found], recalled(row["facts"]), held[row["app"]], at, "push", enforced) for row in rows]
+    stopped = [one for one in decisions if one.blocked]
+    return {"rule": rule, "of": len(rows), "stopped": len(stopped), "apps": sorted({one.app for one in stopped})}

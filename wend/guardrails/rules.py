@@ -1,0 +1,97 @@
+"""The rules that come with Wend. Each is a question to the facts, with its reason and what would end it.
+
+A rule that comes anew begins as a warning. Only what cannot be taken back is enforced from the first day: a secret in a
+repository is known for ever to whoever may read it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from wend.guardrails.decide import Gate, Mode, Rule
+from wend.guardrails.facts import Facts, Hit
+
+BIG = 500 * 2**20  # bytes of an artifact
+WARNED: dict[Gate, Mode] = {"laptop": "warn", "push": "warn", "deploy": "warn", "run": "warn"}
+
+
+def secrets(facts: Facts) -> Iterable[Hit]:
+    return facts.need("secrets")
+
+
+def plaintext(facts: Facts) -> Iterable[Hit]:
+    return facts.need("plaintext")
+
+
+def owner(facts: Facts) -> Iterable[Hit]:
+    return [] if facts.need("team") else [Hit("wend.toml", "no team, and none is known of it")]
+
+
+def debug(facts: Facts) -> Iterable[Hit]:
+    return facts.need("debug")
+
+
+def unpinned(facts: Facts) -> Iterable[Hit]:
+    return facts.need("unpinned")
+
+
+def oversized(facts: Facts) -> Iterable[Hit]:
+    size = facts.need("size")
+    return [Hit("artifact", f"{size / 2**20:,.0f} MB, more than {BIG / 2**20:,.0f}")] if size > BIG else []
+
+
+def deprecated(facts: Facts) -> Iterable[Hit]:
+    return facts.need("deprecated")
+
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        "secret-in-tree", 1, "No secret in the repository",
+        "whoever may read the repository has it, and its history keeps it for ever",
+        "waivers > 10 % of deploys",
+        "take it out, renew it where it was issued, and set it: wend secret set NAME -a {app}",
+        {**WARNED, "push": "enforce"}, secrets,
+    ),
+    Rule(
+        "plaintext-secret", 1, "No secret among the plain settings",
+        "everybody who sees the app sees its wend.toml, and releases keep it",
+        "waivers > 10 % of deploys",
+        "remove it from [env] in wend.toml and set it: wend secret set NAME -a {app}",
+        WARNED, plaintext,
+    ),
+    Rule(
+        "missing-owner", 1, "Somebody owns it",
+        "when it breaks at night, somebody has to be found",
+        "waivers > 10 % of deploys",
+        'add team = "…" to wend.toml',
+        {"laptop": "warn", "run": "warn"}, owner,
+    ),
+    Rule(
+        "debug-mode", 1, "No debugging in production",
+        "debug pages show code, settings and a console to whoever makes an error",
+        "waivers > 10 % of deploys",
+        "switch it off in production, or set it for previews alone: wend config set -a PREVIEW",
+        WARNED, debug,
+    ),
+    Rule(
+        "unpinned-dependency", 1, "Every dependency has its version",
+        "another day's build of the same commit is another program, and rolling back does not bring back what ran",
+        "hatches >= 3 teams",
+        "write name==1.2.3, or keep a lock file: uv pip compile requirements.in -o requirements.txt",
+        WARNED, unpinned,
+    ),
+    Rule(
+        "oversized-artifact", 1, "An artifact that starts quickly",
+        "it is copied, kept for rollbacks and read at each start",
+        "hatches >= 3 teams",
+        "leave out what does not run: data, tests, build tools",
+        {"build": "warn", "deploy": "warn"}, oversized,
+    ),
+    Rule(
+        "deprecated-option", 1, "Nothing that is on its way out",
+        "it will be gone, and moving takes longer the later it begins",
+        "left >= 2 teams",
+        "move to what takes its place: wend deprecate show NAME",
+        WARNED, deprecated,
+    ),
+)  # fmt: skip
