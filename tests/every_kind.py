@@ -138,6 +138,8 @@ def guarded() -> list[Fact]:
     asked = {"rule": "missing-owner", "app": "one", "print": None, "reason": "r", "owner": "ada", "days": 14}
     judged = {"gate": "push", "commit": "c", "facts": {"app": "one"}, "verdicts": {}, "of": "h"}
     told: list[tuple[str, dict[str, Any]]] = [
+        ("hatch_explained", {"kind": "build", "reason": "r", "until": None}),
+        ("feature_missed", {"kind": "build", "pain": 1, "evidence": ["e1"]}),
         ("guardrail_set", {"rule": "missing-owner", "gate": "push", "mode": "enforce"}),
         ("guardrails_judged", judged),
         *(("waiver_asked", {"waiver": number, **asked}) for number in (1, 2)),

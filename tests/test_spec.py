@@ -67,7 +67,6 @@ def as_kept(found: spec.Spec) -> dict[str, Any]:
         ("[env]\nPORT = '1'", "PORT is set by the platform", ""),
         ("[env]\n'A-B' = '1'", "'A-B'", ""),
         ("[env]\nA = ['1']", "env.A", ""),
-        ("[hatch.build]\ncommand = 'make'", "has no reason", "reason ="),
         ("app = 'My App'", "'My App'", "lower-case"),
         ("app = '../evil'", "../evil", ""),
         ("app =", "cannot be read", "wend init"),

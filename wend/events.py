@@ -69,6 +69,8 @@ KINDS: dict[str, str] = {
     "survey_dismissed": "Somebody does not want to be asked now.",
     "guide_opened": "Somebody opened the guide of a golden path, for the first time that day; under a pseudonym.",
     "group_dismissed": "Somebody said that what was proposed as one pain is none; it is not proposed again.",
+    "hatch_explained": "Somebody said why an app left the golden path, and until when.",
+    "feature_missed": "Several teams left the path for the same reason, or one put off its return: a pain was opened.",
     "guardrail_set": "A guardrail got another mode at a gate: off, warn, enforced for new apps, or enforced.",
     "guardrails_judged": "What a push brought was judged: the facts, and each guardrail's verdict. Never a secret.",
     "waiver_asked": "Somebody asked to pass a guardrail for a while: which, of which app, why, who answers for it.",

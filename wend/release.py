@@ -165,6 +165,10 @@ def look_at(ctx: Context, journal: Journal, pushed: Push) -> Spec:
             f"git push to /git/{wanted.app}.git, or correct wend.toml",
         )
     journal.step("checked", "" if found is None else "wend.toml")
+    for kind, hatch in wanted.hatches.items():
+        if not hatch.reason:
+            ask = f'wend hatches explain {kind} -a {spec.parent(pushed.app)} "…"'
+            journal.say(f"  hatch | {kind}: why does the path not fit? Say it once it is live: {ask}")
     return wanted
 
 

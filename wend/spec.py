@@ -45,7 +45,7 @@ class Process:
 
 @dataclass(frozen=True)
 class Hatch:
-    """A departure from the path, with its reason."""
+    """A departure from the path; `reason` is empty when nobody said why: it works all the same, and is asked for."""
 
     kind: str
     command: str | None
@@ -144,9 +144,7 @@ def health(value: str | None, name: str) -> str | None:
 
 
 def hatch(kind: str, table: Mapping[str, Any]) -> Hatch:
-    if not str(table.get("reason", "")).strip():
-        raise Invalid(f"wend.toml: hatch.{kind} has no reason", 'add reason = "why the path does not fit"')
-    return Hatch(kind, table.get("command"), str(table["reason"]), table.get("until"))
+    return Hatch(kind, table.get("command"), str(table.get("reason", "")).strip(), table.get("until"))
 
 
 def size(value: str, where: str) -> int:

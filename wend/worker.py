@@ -12,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from wend import apps, digest, emit, jobs, load, previews, reconcile, resources, retention, scaling, traffic
+from wend import apps, digest, emit, hatches, jobs, load, previews, reconcile, resources, retention, scaling, traffic
 from wend.bets import ending
 from wend.context import Context
 from wend.errors import WendError
@@ -60,6 +60,7 @@ def clocks(
         Clock("signals", 5.0, bring_up_to_date),
         Clock("figures", 60.0, closing.tend),
         Clock("telemetry", 60.0, telemetry.Teller().tend),
+        Clock("radar", 60.0, hatches.tend),
         Clock("similar", 2.0, nearest.warm, each=True),
         Clock("digest", 300.0, digest.tend),
         Clock("bets", 60.0, ending.tend),

@@ -207,7 +207,8 @@ def run_steps(draft: Draft) -> bool:
 def chosen_steps(draft: Draft) -> list[tuple[Table, Words]]:
     hatch = draft.spec.hatches.get("build")
     if hatch and hatch.command:
-        draft.work.say(f"hatch: build by {hatch.command!r} ({hatch.reason})")
+        why = f" ({hatch.reason})" if hatch.reason else ""
+        draft.work.say(f"hatch: build by {hatch.command!r}{why}")
         return [({"title": "build", "command": hatch.command, "fix": "see [hatch.build] in wend.toml"}, {})]
     found = ((rule, holds(draft.tree, rule.get("when", {}))) for rule in draft.path.steps)
     return [(rule, words) for rule, words in found if words is not None]

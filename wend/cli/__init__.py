@@ -54,6 +54,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "ticket": ("voice", "Tickets by hand: show, open, close."),
     },
     "Platform": {
+        "hatches": ("hatches", "Who left the path, why, and what is missing."),
         "guardrails": ("guardrails", "What is checked, and where it warns or stops."),
         "waive": ("guardrails", "Ask to pass a guardrail for a while."),
         "waivers": ("guardrails", "Who passes, until when: show, approve, revoke."),

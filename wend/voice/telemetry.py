@@ -22,7 +22,8 @@ from sqlalchemy import Connection
 from wend.context import Context
 from wend.events import Event, Fact
 from wend.ingest.people import pseudonyms
-from wend.state.own import HANDS, HATCHES
+from wend.state.hatches import live as live_hatches
+from wend.state.own import HANDS
 from wend.state.people import TICKETS
 from wend.state.tables import APPS, DEPLOYS, STEPS, TOKENS
 from wend.state.voice import EVIDENCE
@@ -256,9 +257,7 @@ def ticket(ctx: Context, row: dict[str, Any]) -> Told:
 
 def hatches(ctx: Context, db: Connection) -> list[Told]:
     """Departures from the path in live releases: once for each app, kind and reason, however many releases have it."""
-    joined = HATCHES.join(APPS, (APPS.c.name == HATCHES.c.app) & (APPS.c.live == HATCHES.c.release))
-    query = sa.select(HATCHES).select_from(joined).where(APPS.c.parent.is_(None))
-    rows = {hatch_id(dict(row)): dict(row) for row in db.execute(query).mappings()}
+    rows = {hatch_id(row): row for row in live_hatches(db) if row["reason"]}
     made: list[Told] = []
     for id in sorted(unknown(db, list(rows)))[:SLICE]:
         row = rows[id]

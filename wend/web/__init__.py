@@ -15,6 +15,7 @@ from wend.web import (
     bets,
     digest,
     guardrails,
+    hatches,
     ingest,
     metrics,
     one_thing,
@@ -30,7 +31,10 @@ from wend.web.session import Sessions
 from wend.web.show import Renderer
 from wend.web.stream import Streams
 
-ROOMS = (ingest, api, signals, bets, digest, voice, pains, one_thing, research, rightsize, guardrails, pages, metrics)
+ROOMS = (
+    ingest, api, signals, bets, digest, voice, pains, one_thing, research, rightsize, guardrails, hatches, pages,
+    metrics,
+)  # fmt: skip
 GIT = {"git-receive-pack": "app.push", "git-upload-pack": "app.read", "info/refs": "app.push or app.read"}
 
 

@@ -27,6 +27,7 @@ PLACES = (
     Place("/", "Apps", "app.read", also=("/apps/",)),
     Place("/paths", "Paths", "app.read", (
         Place("/paths", "Golden paths", "app.read"),
+        Place("/hatches", "Escape hatches", "platform.read"),
         Place("/guardrails", "Guardrails", "platform.read"),
         Place("/rightsize", "Right size", "platform.read"),
     )),
