@@ -55,6 +55,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Platform": {
         "hatches": ("hatches", "Who left the path, why, and what is missing."),
+        "scan": ("scan", "Find hatches that nobody declared."),
         "guardrails": ("guardrails", "What is checked, and where it warns or stops."),
         "waive": ("guardrails", "Ask to pass a guardrail for a while."),
         "waivers": ("guardrails", "Who passes, until when: show, approve, revoke."),
