@@ -158,6 +158,25 @@ def test_a_secret_stops_a_push_also_from_an_earlier_commit_and_our_tokens_are_re
     assert repo.push()[0]
 
 
+def test_a_deploy_is_stopped_whatever_makes_it_and_a_waiver_lets_it_pass(house: House, tmp_path: Path) -> None:
+    """[Attack 40: running apps are untouched, and the glass can be broken.]"""
+    house.up()
+    repo = house.repo("rails", tmp_path / "rails")
+    repo.change(**{"wend.toml": '[env]\nDEBUG = "1"\n'})
+    taken, said = repo.push()
+    assert taken and "warning debug-mode: env.DEBUG" in said
+    assert house.api("POST", "/api/guardrails/debug-mode/mode", {"gate": "deploy", "mode": "enforce"})[0] == 200
+    refused = house.change("/api/apps/rails/config", {"set": {"COLOUR": "red"}, "unset": []})
+    assert "deploy is stopped by debug-mode" in json.dumps(refused)
+    assert house.get("rails")[0] == 200
+    assert house.api("POST", "/api/apps/rails/break-glass", {"reason": WHY})[0] == 200
+    lines, done = house.change("/api/apps/rails/config", {"set": {"COLOUR": "red"}, "unset": []})
+    assert "error" not in done, (lines, done)
+    assert house.get("rails", "/env/COLOUR")[1] == "red"
+    tested = house.api("GET", "/api/guardrails/debug-mode/backtest")[1]
+    assert (tested["of"], tested["stopped"]) == (1, 0), "with the waivers of now"
+
+
 def test_time_is_real(there: World) -> None:
     with there.ctx.ledger.query() as db:
         assert abs(waivers.now(db) - time.time_ns() // 1000) < 10**7
