@@ -10,9 +10,11 @@ import pytest
 
 from wend import spec
 from wend.build.rules import Tree
+from wend.errors import Invalid
 from wend.guardrails import keys
 from wend.guardrails.decide import EVERY, GATES, MODES, Decision, Gate, Mode, Rule, Waiver, decide, printed
 from wend.guardrails.facts import Facts, Hit, NotSeen, of_tree, recalled
+from wend.guardrails.reconsider import bound, standing
 from wend.guardrails.rules import BIG, RULES
 
 HIT = Hit("config.py:3", "an AWS access key AKIAABCD…")
@@ -246,3 +248,23 @@ def test_the_owner_is_wend_tomls_or_the_one_that_is_known() -> None:
     assert of_tree("shop", tree({}), spec.parse('team = "red"'), "blue").facts.team == "red"
     assert of_tree("shop", tree({}), spec.parse(None), "blue").facts.team == "blue"
     assert of_tree("shop", tree({}), spec.parse(None)).facts.team == ""
+
+
+@pytest.mark.parametrize(
+    ("waived", "n", "holds", "words"),
+    [
+        (0, 0, None, "no data"), (1, 2, None, "cannot tell"), (0, 20, None, "cannot tell"), (0, 60, False, "0 of 60"),
+        (20, 60, True, "think it over"), (8, 60, None, "cannot tell"), (500, 500, True, "think it over"),
+    ],
+)  # fmt: skip
+def test_a_rule_waived_too_often_is_thought_over(waived: int, n: int, holds: bool | None, words: str) -> None:
+    verdicts = [{"debug-mode": "WAIVED" if at < waived else "PASS", "other": "WAIVED"} for at in range(n)]
+    found = standing("waivers > 10 % of deploys", [*verdicts, {"other": "WAIVED"}], "debug-mode")
+    assert (found.holds, found.n) == (holds, n) and words in found.says
+
+
+def test_every_rule_has_a_condition_that_can_be_measured() -> None:
+    assert {bound(rule.reconsider) for rule in RULES} == {0.1}
+    for wrong in ("", "waivers > 1000 % of deploys", "when we feel like it", "waivers > -1 % of deploys"):
+        with pytest.raises(Invalid):
+            bound(wrong)

@@ -31,6 +31,9 @@ def guardrails_show(json: bool) -> None:
         return
     rows = ((one["rule"], modes(one["modes"]), f"{one['live']['FAIL']} of {one['n']}", one["title"]) for one in said)
     show.table(("GUARDRAIL", "MODES", "LIVE", "WHAT"), rows)
+    for one in said:
+        if one["reconsidered"]["holds"]:
+            show.note(f"{one['rule']}: {one['reconsidered']['says']}")
 
 
 def modes(said: dict[str, str]) -> str:

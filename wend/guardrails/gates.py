@@ -19,6 +19,7 @@ from wend.guardrails import keys, waivers
 from wend.guardrails.blobs import history, tree
 from wend.guardrails.decide import GATES, MODES, Decision, Gate, Mode, Result, decide
 from wend.guardrails.facts import FINDINGS, Facts, Hit, Looked, of_tree, recalled
+from wend.guardrails.reconsider import standing
 from wend.guardrails.rules import RULES
 from wend.receive import Push
 from wend.spec import Spec, parent
@@ -178,18 +179,21 @@ def set_mode(ctx: Context, rule: str, gate: str, mode: str) -> None:
 
 
 def listed(ctx: Context) -> list[Item]:
-    """Every guardrail with its modes, and how many live apps it finds something in now."""
+    """Every guardrail with its modes, in how many live apps it finds something now, and whether what would make us
+    think it over has come true."""
     with ctx.ledger.query() as db:
-        modes, live = table.modes(db), questions.live_releases(db)
+        modes, live, lately = table.modes(db), questions.live_releases(db), table.judged(db, BACK)
         kept = {name: table.facts(db, name, one.commit) for name, one in live.items()}
     verdicts = [judge(ctx, "run", recalled(facts) if facts else Facts(name)) for name, facts in kept.items()]
     told: list[Item] = []
     for rule in RULES:
         mine = [one.verdict for each in verdicts for one in each.results if one.rule.id == rule.id]
         said = {gate: modes.get((rule.id, gate), rule.modes.get(gate, "off")) for gate in GATES}
+        weak = standing(rule.reconsider, (one["verdicts"] for one in lately), rule.id)
         counts = {word: mine.count(word) for word in ("PASS", "FAIL", "WAIVED", "UNKNOWN", "ERROR")}
-        told.append({"rule": rule.id, "version": rule.version, "title": rule.title, "because": rule.because,
-                     "reconsider": rule.reconsider, "modes": said, "live": counts, "n": len(mine)})  # fmt: skip
+        about = {"rule": rule.id, "version": rule.version, "title": rule.title, "because": rule.because}
+        about |= {"reconsider": rule.reconsider, "reconsidered": vars(weak), "modes": said}
+        told.append(about | {"live": counts, "n": len(mine)})
     return told
 
 
