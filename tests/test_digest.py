@@ -63,6 +63,30 @@ def test_what_may_be_noise_is_not_named(here: World) -> None:
     assert [one["id"] for one in found["moved"]] == []
 
 
+def test_exceptions_are_told_when_there_are_any_and_nobody_is_named() -> None:
+    day, at = 86_400_000_000, 20_007 * 86_400_000_000
+    glass = {
+        "id": 1,
+        "rule": "*",
+        "app": "shop",
+        "reason": "checkout is down",
+        "asked_at": 20_003 * day,
+        "holds": False,
+    }
+    soon = {"id": 2, "rule": "debug-mode", "app": "till", "reason": "r", "asked_at": 0, "holds": True, "ends": at + day}
+    late, over = (
+        soon | {"id": 3, "ends": at + 30 * day},
+        {"app": "mail", "kind": "build", "until": "2024-01-01", "left": -3},
+    )
+    said = digest.exceptions([glass, glass | {"asked_at": 0}, soon, late], [over, over | {"left": None}], 20_001, at)
+    assert [line.split(":")[0] for line in said] == [
+        "the glass of shop was broken",
+        "waiver 2 of till (debug-mode) ends on 2024-10-12",
+        "mail meant to be back on the path by 2024-01-01 (build)",
+    ]
+    assert digest.exceptions([], [], 20_001, at) == []
+
+
 def test_titles_that_are_markdown_or_html_stay_text() -> None:
     assert digest.plain("<b>*x*</b>\n# y") == "\\<b\\>\\*x\\*\\</b\\> \\# y"
     shown = digest.html("- " + digest.plain("<script>alert(1)</script> [a](http://x)"))

@@ -17,11 +17,13 @@ from urllib.parse import unquote, urlsplit
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from wend import emit, one_thing, secrets, signals, units, week
+from wend import emit, hatches, one_thing, secrets, signals, units, week
 from wend.bets import ending
 from wend.context import Context
 from wend.errors import Conflict, Down, Invalid, WendError
 from wend.events import Fact
+from wend.guardrails import waivers
+from wend.guardrails.decide import EVERY
 from wend.ledger.rows import LEDGER
 from wend.research.people import customers
 from wend.signals import Scope, Signal, Window
@@ -37,6 +39,7 @@ WATCHED = (
     "deployment_rework_rate", "time_to_deploy", "push_only_rate", "support_tickets",
 )  # fmt: skip
 WEEKS = 4  # compared with as many before
+SOON = 7  # days before its end that a waiver is spoken of
 PATIENCE = 10.0
 HOUR = 7  # of Monday, UTC, from which on it is sent
 Found = dict[str, Any]
@@ -83,6 +86,9 @@ def written(found: Found) -> Iterator[str]:
     yield from listed((moved_line(one) for one in found["moved"]), "Nothing, as far as can be told.")
     yield from ("", "## Got simpler", "")
     yield from listed(found["simpler"], "Nothing this week.")
+    if found["exceptions"]:
+        yield from ("", "## Exceptions", "")
+        yield from listed(found["exceptions"], "")
     yield from ("", f"{WEEKS} weeks are compared with the {WEEKS} before them; intervals hold 19 times out of 20.")
 
 
@@ -118,6 +124,19 @@ def html(text: str) -> str:
     from markdown_it import MarkdownIt  # late: only this needs it
 
     return MarkdownIt("commonmark", {"html": False}).render(text)
+
+
+def exceptions(held: Iterable[Mapping[str, Any]], left: Iterable[Mapping[str, Any]], begun: int, at: int) -> list[str]:
+    """What to look at: glass that was broken since the day `begun`, waivers that end within SOON days of `at`
+    (microseconds), and hatches whose end is over. Nobody is named."""
+    lines: list[str] = []
+    for one in held:
+        if one["rule"] == EVERY and one["asked_at"] >= begun * DAY:
+            lines.append(f"the glass of {one['app']} was broken: {one['reason']}; look at what went out meanwhile")
+        elif one["holds"] and one["ends"] - at <= SOON * DAY:
+            lines.append(f"waiver {one['id']} of {one['app']} ({one['rule']}) ends on {day_name(one['ends'] // DAY)}")
+    over = [one for one in left if one["left"] is not None and one["left"] < 0]
+    return [*lines, *(f"{one['app']} meant to be back on the path by {one['until']} ({one['kind']})" for one in over)]
 
 
 # ---------------------------------------------------------------------------------------------- asked of the tables
@@ -167,7 +186,8 @@ def gather(ctx: Context, back: int = 0, now: int | None = None) -> Found:
     thing = {"says": ranking.says, "separable": ranking.separable, "title": first.title if first else None,
              "p_worst": first.p_worst if first else None, "people": ranking.people, "heard": ranking.heard}  # fmt: skip
     return {"week": begun, "monday": day_name(begun), "steps": [asdict(step) for step in steps],
-            "silent": people.silent, "one_thing": thing, "bets": bets, **found}  # fmt: skip
+            "silent": people.silent, "one_thing": thing, "bets": bets, **found,
+            "exceptions": exceptions(waivers.listed(ctx), hatches.listed(ctx, at / 1e6), begun, at)}  # fmt: skip
 
 
 def day_name(day: int) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
+from itertools import accumulate
 from pathlib import Path
 
 from wend.build.rules import MAX_READ, Tree
 from wend.repos import Repos
 
 BATCH = 16 * 2**20  # bytes in memory
+HISTORY = 256 * 2**20  # bytes of earlier commits that are looked through, the newest first
 
 
 class Blobs:
@@ -43,14 +45,17 @@ class Blobs:
 
 
 def history(repos: Repos, repo: Path, commit: str) -> Iterator[tuple[str, str]]:
-    """(path, text) of every file that commits no branch has yet bring, and that is not in the last one of them."""
+    """(path, text) of the files that commits no branch has yet bring, and that are not in the last one of them: the
+    newest of them, as far as HISTORY goes."""
     said = repos.run(repo, "rev-list", "--objects", commit, "--not", "--branches").decode("utf-8", "replace")
     named = [line.partition(" ") for line in said.splitlines()]
     last = set(Blobs(repos, repo, commit).ids.values())
     new = {id: path for id, _, path in named if path and id not in last}
     kinds = repos.run(repo, "cat-file", "--batch-check", feed="".join(f"{id}\n" for id in new).encode()).decode()
     blobs = [words for line in kinds.splitlines() if (words := line.split())[1] == "blob" and int(words[2]) <= MAX_READ]
-    for some in batches([(id, int(size)) for id, _, size in blobs]):
+    sized = [(id, int(size)) for id, _, size in blobs]
+    upto = accumulate(size for _, size in sized)
+    for some in batches([one for one, total in zip(sized, upto, strict=True) if total <= HISTORY]):
         for id, body in contents(repos, repo, some).items():
             yield new[id], body.decode("utf-8-sig", "replace")
 
