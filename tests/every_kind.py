@@ -140,6 +140,9 @@ def guarded() -> list[Fact]:
     told: list[tuple[str, dict[str, Any]]] = [
         ("hatch_explained", {"kind": "build", "reason": "r", "until": None}),
         ("feature_missed", {"kind": "build", "pain": 1, "evidence": ["e1"]}),
+        ("guardrail_written", {"rule": "twice", "text": "id", "version": 1}),
+        ("guardrail_removed", {"rule": "twice"}),
+        ("log_examined", {"release": 1, "hits": [{"where": "log of web.1", "seen": "a token wend…"}]}),
         ("guardrail_set", {"rule": "missing-owner", "gate": "push", "mode": "enforce"}),
         ("guardrails_judged", judged),
         *(("waiver_asked", {"waiver": number, **asked}) for number in (1, 2)),

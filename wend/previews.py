@@ -209,7 +209,7 @@ def deploy(ctx: Context, pushed: Push, live: Release, preview: App, say: Say) ->
             wanted = release.look_at(ctx, journal, pushed)
             known = gates.pushed(ctx, pushed, wanted, journal.say)
             made = release.make(ctx, journal, lease, replace(pushed, app=preview.name), wanted)
-            gates.built(ctx, known, made.size, journal.say)
+            gates.built(ctx, known, pushed.new, made, journal.say)
             wish = wish_of(ctx, live, preview.name, made, wanted, pushed.new)
             release.release(ctx, journal, lease, wish, "off")
         take_back(ctx, preview.name, wish.secrets)

@@ -128,7 +128,7 @@ def push(ctx: Context, pushed: Push, say: Say) -> None:
             name_team(ctx, pushed.app, wanted.team)
             known = gates.pushed(ctx, pushed, wanted, journal.say)
             made = make(ctx, journal, lease, pushed, wanted)
-            gates.built(ctx, known, made.size, journal.say)
+            gates.built(ctx, known, pushed.new, made, journal.say)
             with ctx.ledger.query() as db:
                 config, held = questions.config(db, pushed.app), questions.secrets(db, pushed.app)
             release(ctx, journal, lease, Wish(made, wanted, pushed.new, config, held), asked)

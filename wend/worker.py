@@ -16,6 +16,7 @@ from wend import apps, digest, emit, hatches, jobs, load, previews, reconcile, r
 from wend.bets import ending
 from wend.context import Context
 from wend.errors import WendError
+from wend.guardrails import logged
 from wend.planes import LEADER
 from wend.signals import closing
 from wend.signals.look import bring_up_to_date
@@ -61,6 +62,7 @@ def clocks(
         Clock("figures", 60.0, closing.tend),
         Clock("telemetry", 60.0, telemetry.Teller().tend),
         Clock("radar", 60.0, hatches.tend),
+        Clock("logs", 60.0, logged.Reader().tend),
         Clock("similar", 2.0, nearest.warm, each=True),
         Clock("digest", 300.0, digest.tend),
         Clock("bets", 60.0, ending.tend),

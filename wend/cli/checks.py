@@ -19,7 +19,7 @@ from wend.cli import repo, show
 from wend.cli.client import app_path, client
 from wend.cli.options import json_option
 from wend.errors import WendError
-from wend.guardrails import gates
+from wend.guardrails import gates, mending, own
 from wend.guardrails.decide import Waiver, decide
 from wend.guardrails.facts import of_tree
 from wend.guardrails.rules import RULES
@@ -45,16 +45,19 @@ def paths(json: bool) -> None:
 
 @click.command()
 @click.argument("folder", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--patch", is_flag=True, help="Print only what guardrails would change, as a diff for `git apply`.")
 @json_option
-def check(folder: Path | None, json: bool) -> int:
+def check(folder: Path | None, patch: bool, json: bool) -> int:
     """Check wend.toml, Procfile and golden path as they lie here, and what is committed, by the rules of a push.
     Nothing is built or sent. The exit code is that of the first thing found.
 
-    Example: wend check
+    Example: wend check · wend check --patch | git apply
     """
     root = repo.top(folder) if folder is None else folder
     report, found = examine((root or Path.cwd()).absolute())
-    if json:
+    if patch:
+        click.echo(report.get("patch", ""), nl=False)
+    elif json:
         show.as_json(report | {"problems": [error.as_dict() for error in found]})
     else:
         tell(report, found)
@@ -69,6 +72,8 @@ def tell(report: dict[str, Any], found: list[WendError]) -> None:
     ])  # fmt: skip
     for error in found:
         show.complain(error)
+    if report.get("patch"):
+        show.note("some of it can be mended at once: wend check --patch | git apply")
     if not found:
         show.note("a push would take this")
 
@@ -104,10 +109,12 @@ def guard(root: Path, report: dict[str, Any]) -> None:
     held = [Waiver(**one) for one in there.get("waivers", ())]
     now = there.get("now", time.time_ns() // 1000)
     facts = of_tree(name, on_disk(root, listed(root)), wanted, there.get("team"), there.get("new", True)).facts
-    decision = decide(RULES, facts, held, now, "laptop", modes)
+    rules = [*RULES, *own.rules([(str(text), int(version)) for text, version in there.get("own", ())], facts)]
+    decision = decide(rules, facts, held, now, "laptop", modes)
     report["guardrails"] = [gates.as_dict(one, name) for one in decision.shown]
+    report["patch"] = mending.patch(decision.shown, lambda file: read_text(root / file))
     report["notes"] += gates.lines(decision, name)
-    gates.refuse(decide(RULES, facts, held, now, "push", modes))
+    gates.refuse(decide(rules, facts, held, now, "push", modes))
 
 
 def plan(root: Path, report: dict[str, Any]) -> None:

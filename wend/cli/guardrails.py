@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -9,6 +11,7 @@ import click
 from wend.cli import repo, show
 from wend.cli.client import app_path, client
 from wend.cli.options import Default, app_option, json_option
+from wend.errors import Invalid
 
 Item = dict[str, Any]
 
@@ -74,6 +77,78 @@ def guardrails_backtest(rule: str, json: bool) -> None:
     show.say(f"it would have stopped {said['stopped']} of the last {said['of']} commits that were judged")
     if said["apps"]:
         show.say(f"of: {', '.join(said['apps'])}")
+
+
+@guardrails.command("add")
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@json_option
+def guardrails_add(files: tuple[Path, ...], json: bool) -> None:
+    """Take guardrails of your own: TOML files with an expression in CEL and tests that prove it, or folders of them.
+
+    Example: wend guardrails add guardrails/
+    """
+    said = [client().ask("POST", "guardrails", {"text": written(one)}) for one in found(files)]
+    if json:
+        show.as_json(said)
+        return
+    for one in said:
+        show.say(f"{one['rule']} is version {one['version']} now; its {one['tests']} tests hold")
+
+
+@guardrails.command("test")
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+def guardrails_test(files: tuple[Path, ...]) -> None:
+    """Run the tests of guardrails of your own here, and send nothing.
+
+    Example: wend guardrails test guardrails/
+    """
+    from wend.guardrails import own
+
+    for file in found(files):
+        one = own.read(written(file))
+        own.prove(one)
+        show.say(f"{one.id}: {len(one.tests)} tests hold")
+
+
+@guardrails.command("remove")
+@click.argument("rule")
+@json_option
+def guardrails_remove(rule: str, json: bool) -> None:
+    """Ask a guardrail of your own no more.
+
+    Example: wend guardrails remove payments-run-twice
+    """
+    said = client().ask("DELETE", f"guardrails/{rule}")
+    show.as_json(said) if json else show.say(f"{rule} is asked no more")
+
+
+def found(paths: Iterable[Path]) -> list[Path]:
+    """The files, and those of the folders. Raises Invalid when there is none."""
+    some = [file for path in paths for file in (sorted(path.glob("*.toml")) if path.is_dir() else [path])]
+    if not some:
+        raise Invalid("there is no *.toml in there", "docs/guardrails.md has an example")
+    return some
+
+
+def written(file: Path) -> str:
+    return file.read_bytes().decode("utf-8", "replace")
+
+
+@guardrails.command("advisories")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@json_option
+def guardrails_advisories(file: Path, json: bool) -> None:
+    """Bring known weaknesses of dependencies: a zip of OSV's records, a file with one, or one with a record a line.
+    The whole takes the place of the last.
+
+    Example: wend guardrails advisories all.zip
+    """
+    from wend.cli import advisories
+
+    said = advisories.send(file)
+    show.as_json(said) if json else show.say(
+        f"{said['records']:,} records are here; what runs is held against them now"
+    )
 
 
 # ---------------------------------------------------------------------------------------------- waivers

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from wend.guardrails.facts import Facts, Hit, NotSeen
+from wend.guardrails.facts import Facts
+from wend.guardrails.hits import Hit, NotSeen
 
 Verdict = Literal["PASS", "FAIL", "WAIVED", "UNKNOWN", "ERROR"]
 Gate = Literal["laptop", "push", "build", "deploy", "run"]

@@ -5,20 +5,24 @@ Facts: guardrails_judged, guardrail_set; a token of ours that was found is revok
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
 from wend import auth
+from wend.build import Artifact
 from wend.context import PLATFORM, Context
 from wend.errors import Invalid, NotFound, Refused
 from wend.events import Fact
-from wend.guardrails import keys, waivers
+from wend.guardrails import advisories, keys, own, parts, waivers
 from wend.guardrails.blobs import history, tree
-from wend.guardrails.decide import GATES, MODES, Decision, Gate, Mode, Result, decide
-from wend.guardrails.facts import FINDINGS, Facts, Hit, Looked, of_tree, recalled
+from wend.guardrails.decide import GATES, MODES, Decision, Gate, Mode, Result, Rule, decide
+from wend.guardrails.facts import FINDINGS, Facts, Looked, made_of, of_tree, recalled
+from wend.guardrails.hits import Hit, NotSeen
 from wend.guardrails.reconsider import standing
 from wend.guardrails.rules import RULES
 from wend.receive import Push
@@ -28,6 +32,7 @@ from wend.state import questions
 from wend.state.questions import Release
 from wend.state.tables import TOKENS
 
+ADVISED = "vulnerable-dependency"
 Say = Callable[[str], None]
 SHOWN = 3  # findings of a rule that are told one by one
 BACK = 500  # commits that a new mode is tried on
@@ -88,7 +93,9 @@ def refuse(decision: Decision) -> None:
 def judge(ctx: Context, gate: Gate, facts: Facts) -> Decision:
     """The decision of this gate, by the modes, waivers and time of now."""
     with ctx.ledger.query() as db:
-        return decide(RULES, facts, waivers.of(db, facts.app), waivers.now(db), gate, modes_of(table.modes(db)))
+        texts, held, now = table.own(db), waivers.of(db, facts.app), waivers.now(db)
+        modes = modes_of(table.modes(db))
+    return decide([*RULES, *own.rules(texts, facts)], facts, held, now, gate, modes)
 
 
 def modes_of(kept: dict[tuple[str, str], str]) -> dict[tuple[str, str], Mode]:
@@ -100,32 +107,68 @@ def pushed(ctx: Context, push: Push, wanted: Spec, say: Say) -> Facts:
     """The gate of a push: look at what arrived, say what is wrong, and raise Refused for what is enforced."""
     with ctx.ledger.query() as db:
         known = questions.find_app(db, push.app)
-    looked = of_tree(
-        push.app,
-        tree(ctx.repos, push.repo, push.new),
-        wanted,
-        known.team if known else None,
-        not (known and known.live),
-    )
+    team, new = known.team if known else None, not (known and known.live)
+    looked = of_tree(push.app, tree(ctx.repos, push.repo, push.new), wanted, team, new, machine())
     earlier(ctx, push, looked)
     revoked(ctx, looked.tokens, say)
+    looked.facts = advised(ctx, looked.facts)
     decision = judge(ctx, "push", looked.facts)
     for line in lines(decision, push.app):
         say(f"  guardrail | {line}")
-    verdicts = {one.rule.id: one.verdict for one in decision.results}
-    about = {"gate": "push", "commit": push.new, "facts": looked.facts.kept(), "verdicts": verdicts, "of": decision.of}
-    fact = Fact("guardrails_judged", f"app/{push.app}", about, actor=ctx.actor.name, app=push.app)
-    ctx.ledger.append([fact])
+    keep(ctx, push.new, looked.facts, decision)
     refuse(decision)
     return looked.facts
 
 
-def built(ctx: Context, facts: Facts, size: int, say: Say) -> None:
-    """The gate after a build."""
-    decision = judge(ctx, "build", replace(facts, size=size))
-    for line in lines(decision, facts.app):
+def keep(ctx: Context, commit: str, facts: Facts, decision: Decision) -> None:
+    """Write down what was known of the commit at this gate, and what was said."""
+    verdicts = {one.rule.id: one.verdict for one in decision.results}
+    about = {"gate": decision.gate, "commit": commit, "facts": facts.kept(), "verdicts": verdicts, "of": decision.of}
+    fact = Fact("guardrails_judged", f"app/{facts.app}", about, actor=ctx.actor.name, app=facts.app)
+    ctx.ledger.append([fact])
+
+
+def built(ctx: Context, facts: Facts, commit: str, made: Artifact, say: Say) -> None:
+    """The gate after a build: what was installed is known now. What a push warned of already is not said again."""
+    some = parts.installed(Path(one.source) for one in made.mounts)
+    known = made_of(facts, some) if some else facts
+    known = advised(ctx, replace(known, size=made.size))
+    decision = judge(ctx, "build", known)
+    before = {(one.rule.id, one.findings) for one in judge(ctx, "push", facts).results}
+    fresh = [one for one in decision.results if one.blocks or (one.rule.id, one.findings) not in before]
+    for line in lines(replace(decision, results=tuple(fresh)), facts.app):
         say(f"  guardrail | {line}")
+    keep(ctx, commit, known, decision)
     refuse(decision)
+
+
+def machine() -> int:
+    """Bytes of memory here."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def advised(ctx: Context, facts: Facts) -> Facts:
+    """The facts with what is known of the weaknesses of its parts, by the advisories of now."""
+    if facts.parts is None:
+        why = facts.unread.get("parts", "nobody looked at its dependencies")
+        return replace(facts, unread={**facts.unread, "vulnerable": why})
+    try:
+        found = advisories.weak(ctx.config.home, map(parts.read_back, facts.parts))
+        return replace(facts, vulnerable=found[:FINDINGS])
+    except NotSeen as error:
+        return replace(facts, vulnerable=None, unread={**facts.unread, "vulnerable": str(error)})
+
+
+def take_advisories(ctx: Context, edition: str, rows: list[Any], newest: int, last: bool) -> Item:
+    """Keep advisories; with the first snapshot the guardrail that reads them begins to warn. Raises Invalid."""
+    first = advisories.standing(ctx.config.home) is None
+    said = advisories.take(ctx, edition, rows, newest, last)
+    with ctx.ledger.query() as db:
+        chosen = {rule for rule, _ in table.modes(db)}
+    if last and first and ADVISED not in chosen:
+        for gate in ("build", "run"):
+            set_mode(ctx, ADVISED, gate, "warn")
+    return said
 
 
 def deployed(ctx: Context, release: Release, say: Say) -> None:
@@ -166,13 +209,27 @@ def revoked(ctx: Context, tokens: Iterable[str], say: Say) -> None:
 
 def set_mode(ctx: Context, rule: str, gate: str, mode: str) -> None:
     """Raises NotFound and Invalid."""
-    if rule not in {one.id for one in RULES}:
-        raise NotFound(f"there is no guardrail {rule[:60]!r}", "`wend guardrails` lists them")
+    the_rule(ctx, rule)
     if gate not in GATES or mode not in MODES:
         there = f"gates: {', '.join(GATES)}; modes: {', '.join(MODES)}"
         raise Invalid(f"{gate[:20]!r}, {mode[:20]!r} is no gate and mode", there)
     about = {"rule": rule, "gate": gate, "mode": mode}
     ctx.ledger.append([Fact("guardrail_set", "guardrails", about, actor=ctx.actor.name)])
+
+
+def every(ctx: Context) -> list[Rule]:
+    """Those that come with Wend, and the organisation's own."""
+    with ctx.ledger.query() as db:
+        texts = table.own(db)
+    return [*RULES, *own.rules(texts, Facts(""))]
+
+
+def the_rule(ctx: Context, id: str) -> Rule:
+    """Raises NotFound."""
+    found = next((one for one in every(ctx) if one.id == id), None)
+    if found is None:
+        raise NotFound(f"there is no guardrail {id[:60]!r}", "`wend guardrails` lists them")
+    return found
 
 
 # ---------------------------------------------------------------------------------------------- looks
@@ -184,14 +241,20 @@ def listed(ctx: Context) -> list[Item]:
     with ctx.ledger.query() as db:
         modes, live, lately = table.modes(db), questions.live_releases(db), table.judged(db, BACK)
         kept = {name: table.facts(db, name, one.commit) for name, one in live.items()}
-    verdicts = [judge(ctx, "run", recalled(facts) if facts else Facts(name)) for name, facts in kept.items()]
+        logs = {name: found for name, one in live.items() if (found := table.logged(db, name, one.number)) is not None}
+    known = {name: advised(ctx, recalled(facts) if facts else Facts(name)) for name, facts in kept.items()}
+    run = [replace(facts, logged=tuple(Hit(**one) for one in logs[name]) if name in logs else None)
+           for name, facts in known.items()]  # fmt: skip
+    verdicts = [judge(ctx, "run", facts) for facts in run]
     told: list[Item] = []
-    for rule in RULES:
+    shipped = {one.id for one in RULES}
+    for rule in every(ctx):
         mine = [one.verdict for each in verdicts for one in each.results if one.rule.id == rule.id]
         said = {gate: modes.get((rule.id, gate), rule.modes.get(gate, "off")) for gate in GATES}
         weak = standing(rule.reconsider, (one["verdicts"] for one in lately), rule.id)
         counts = {word: mine.count(word) for word in ("PASS", "FAIL", "WAIVED", "UNKNOWN", "ERROR")}
         about = {"rule": rule.id, "version": rule.version, "title": rule.title, "because": rule.because}
+        about["own"] = rule.id not in shipped
         about |= {"reconsider": rule.reconsider, "reconsidered": vars(weak), "modes": said}
         told.append(about | {"live": counts, "n": len(mine)})
     return told
@@ -200,13 +263,16 @@ def listed(ctx: Context) -> list[Item]:
 def backtest(ctx: Context, rule: str) -> Item:
     """What the rule would have stopped of the newest commits that were judged, had it been enforced, with the waivers
     of now: how many of how many, and of which apps. Raises NotFound."""
-    found = next((one for one in RULES if one.id == rule), None)
-    if found is None:
-        raise NotFound(f"there is no guardrail {rule[:60]!r}", "`wend guardrails` lists them")
+    the_rule(ctx, rule)
     with ctx.ledger.query() as db:
+        texts = table.own(db)
         rows, at = table.judged(db, BACK), waivers.now(db)
         held = {row["app"]: waivers.of(db, row["app"]) for row in rows}
     enforced: dict[tuple[str, str], Mode] = {(rule, "push"): "enforce"}
-    decisions = [decide([found], recalled(row["facts"]), held[row["app"]], at, "push", enforced) for row in rows]
+    decisions: list[Decision] = []
+    for row in rows:
+        facts = advised(ctx, recalled(row["facts"]))
+        mine = [one for one in (*RULES, *own.rules(texts, facts)) if one.id == rule]
+        decisions.append(decide(mine, facts, held[row["app"]], at, "push", enforced))
     stopped = [one for one in decisions if one.blocked]
     return {"rule": rule, "of": len(rows), "stopped": len(stopped), "apps": sorted({one.app for one in stopped})}

@@ -39,9 +39,10 @@ def found(text: str) -> Iterator[tuple[int, str, str]]:
     """(line from 1, what it is, itself) of every secret in the text."""
     if not any(begin in text for begin in BEGINNINGS):
         return
+    line, counted = 1, 0
     for match in ANY.finditer(text):
-        kind = NAMES[int((match.lastgroup or "k0")[1:])]
-        yield text.count("\n", 0, match.start()) + 1, kind, match[0]
+        line, counted = line + text.count("\n", counted, match.start()), match.start()
+        yield line, NAMES[int((match.lastgroup or "k0")[1:])], match[0]
 
 
 def masked(secret: str) -> str:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from wend.guardrails.decide import Gate, Mode, Rule
-from wend.guardrails.facts import Facts, Hit
+from wend.guardrails.facts import Facts
+from wend.guardrails.hits import Hit
 
 BIG = 500 * 2**20  # bytes of an artifact
 WARNED: dict[Gate, Mode] = {"laptop": "warn", "push": "warn", "deploy": "warn", "run": "warn"}
@@ -38,6 +39,34 @@ def unpinned(facts: Facts) -> Iterable[Hit]:
 def oversized(facts: Facts) -> Iterable[Hit]:
     size = facts.need("size")
     return [Hit("artifact", f"{size / 2**20:,.0f} MB, more than {BIG / 2**20:,.0f}")] if size > BIG else []
+
+
+def vulnerable(facts: Facts) -> Iterable[Hit]:
+    return facts.need("vulnerable")
+
+
+def licence(facts: Facts) -> Iterable[Hit]:
+    return facts.need("licences")
+
+
+def root(facts: Facts) -> Iterable[Hit]:
+    return facts.need("root")
+
+
+def memory(facts: Facts) -> Iterable[Hit]:
+    return facts.need("memory")
+
+
+def health(facts: Facts) -> Iterable[Hit]:
+    return facts.need("health")
+
+
+def ports(facts: Facts) -> Iterable[Hit]:
+    return facts.need("ports")
+
+
+def logged(facts: Facts) -> Iterable[Hit]:
+    return facts.need("logged")
 
 
 def deprecated(facts: Facts) -> Iterable[Hit]:
@@ -86,6 +115,55 @@ RULES: tuple[Rule, ...] = (
         "waivers > 10 % of deploys",
         "leave out what does not run: data, tests, build tools",
         {"build": "warn", "deploy": "warn"}, oversized,
+    ),
+    Rule(
+        "vulnerable-dependency", 1, "No dependency with a known weakness",
+        "who looks for apps with known weaknesses reads the same lists",
+        "waivers > 10 % of deploys",
+        "take the version in which it is mended, and push",
+        {}, vulnerable,  # off until somebody has brought advisories
+    ),
+    Rule(
+        "licence", 1, "No licence that binds us",
+        "some licences bind who only offers an app over a network, and some forbid it",
+        "waivers > 10 % of deploys",
+        "take another package, or have somebody who may decide approve a waiver",
+        {"build": "warn", "deploy": "warn", "run": "warn"}, licence,
+    ),
+    Rule(
+        "runs-as-root", 1, "Nothing runs as root",
+        "whoever breaks in is then root, too; here nothing runs as root, but where an image goes it does",
+        "waivers > 10 % of deploys",
+        "end the Dockerfile with a user of its own: USER 10001",
+        WARNED, root,
+    ),
+    Rule(
+        "unbounded-memory", 1, "A memory limit that limits something",
+        "one app that leaks takes the memory of all others with it",
+        "waivers > 10 % of deploys",
+        "ask for what it needs: wend rightsize has measured it",
+        {"push": "warn", "deploy": "warn", "run": "warn"}, memory,
+    ),
+    Rule(
+        "no-health-check", 1, "Several replicas have a health path",
+        "without one a replica that answers only errors looks as well as the others",
+        "waivers > 10 % of deploys",
+        'add health = "/healthz" to [process.web] in wend.toml, and answer there',
+        WARNED, health,
+    ),
+    Rule(
+        "public-port", 1, "No port is open to everybody without a reason",
+        "what listens to everybody is found within minutes",
+        "waivers > 10 % of deploys",
+        "bind it to 127.0.0.1, or say in a comment on that line why it is open",
+        WARNED, ports,
+    ),
+    Rule(
+        "secret-in-log", 1, "No secret in the log",
+        "logs are read by more people, kept longer and sent further than secrets are meant to",
+        "waivers > 10 % of deploys",
+        "do not print it, renew it where it was issued, and set it: wend secret set NAME -a {app}",
+        {"run": "warn"}, logged,
     ),
     Rule(
         "deprecated-option", 1, "Nothing that is on its way out",

@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 from wend.context import Context
 from wend.errors import Conflict, Invalid, NotFound, Refused
 from wend.events import Fact
+from wend.guardrails import own
 from wend.guardrails.decide import EVERY, Waiver
 from wend.guardrails.rules import RULES
 from wend.ledger.rows import LEDGER
@@ -78,7 +79,8 @@ def ask(
 ) -> Item:
     """Ask for one. `print`: of one finding alone; `owner`: the human who answers for it, by default who asks (of an
     agent: whom it acts for). Raises Invalid, NotFound."""
-    known = {one.id for one in RULES}
+    with ctx.ledger.query() as db:
+        known = {one.id for one in RULES} | own.ids(db)
     if rule not in known:
         raise NotFound(f"there is no guardrail {rule[:60]!r}", f"there are: {', '.join(sorted(known))}")
     if not 1 <= days <= MOST:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from wend.events import Event
-from wend.state.tables import insert, number, table, text
+from wend.state.tables import flag, insert, number, table, text
 
 MODES = table("guardrail_modes", text("rule", key=True), text("gate", key=True), text("mode"))
 WAIVERS = table(
@@ -39,6 +39,24 @@ JUDGED = table(
     text("facts_json"),
     text("verdicts_json"),
 )
+
+OWN = table("own_rules", text("rule", key=True), number("version"), text("body"), flag("gone"))
+LOGGED = table("logged", text("app", key=True), number("release"), number("at"), text("hits_json"))
+
+
+def guardrail_written(db: Connection, event: Event) -> None:
+    row = {"rule": event.data["rule"], "version": event.data["version"], "body": event.data["text"], "gone": 0}
+    db.execute(insert(db, OWN).values(row).on_conflict_do_update(index_elements=["rule"], set_=row))
+
+
+def guardrail_removed(db: Connection, event: Event) -> None:
+    db.execute(sa.update(OWN).where(OWN.c.rule == event.data["rule"]).values(gone=1))
+
+
+def log_examined(db: Connection, event: Event) -> None:
+    row = {"app": event.app, "release": event.data["release"], "at": event.at}
+    row |= {"hits_json": json.dumps(event.data["hits"])}
+    db.execute(insert(db, LOGGED).values(row).on_conflict_do_update(index_elements=["app"], set_=row))
 
 
 def guardrail_set(db: Connection, event: Event) -> None:
@@ -71,15 +89,28 @@ def put(db: Connection, event: Event, **values: Any) -> None:
 
 
 def guardrails_judged(db: Connection, event: Event) -> None:
-    """The newest word on a commit holds."""
+    """The newest word on a commit holds; of guardrails that are not asked at each gate, the last that was said."""
     data = event.data
+    here = (JUDGED.c.app == event.app) & (JUDGED.c.commit == data["commit"])
+    before = db.execute(sa.select(JUDGED.c.verdicts_json).where(here)).scalar()
+    verdicts = (json.loads(before) if before else {}) | data["verdicts"]
     row = {"app": event.app, "commit": data["commit"], "at": event.at, "seq": event.seq}
-    row |= {"facts_json": json.dumps(data["facts"]), "verdicts_json": json.dumps(data["verdicts"])}
+    row |= {"facts_json": json.dumps(data["facts"]), "verdicts_json": json.dumps(verdicts)}
     same = insert(db, JUDGED).values(row)
     db.execute(same.on_conflict_do_update(index_elements=["app", "commit"], set_=row))
 
 
-REDUCERS = (guardrail_set, guardrails_judged, waiver_approved, waiver_asked, waiver_denied, waiver_revoked)
+REDUCERS = (
+    guardrail_removed,
+    guardrail_set,
+    guardrail_written,
+    guardrails_judged,
+    log_examined,
+    waiver_approved,
+    waiver_asked,
+    waiver_denied,
+    waiver_revoked,
+)
 
 
 # ---------------------------------------------------------------------------------------------- questions
@@ -121,3 +152,21 @@ def judged(db: Connection, limit: int) -> list[dict[str, Any]]:
         | {"facts": json.loads(row["facts_json"]), "verdicts": json.loads(row["verdicts_json"])}
         for row in rows
     ]
+
+
+def own(db: Connection) -> list[tuple[str, int]]:
+    """The organisation's own guardrails: (file, version), by name."""
+    query = sa.select(OWN.c.body, OWN.c.version).where(OWN.c.gone == 0).order_by(OWN.c.rule)
+    return [(str(row.body), int(row.version)) for row in db.execute(query)]
+
+
+def version(db: Connection, rule: str) -> int:
+    """How often this guardrail was written; 0 when never."""
+    return int(db.execute(sa.select(OWN.c.version).where(OWN.c.rule == rule)).scalar() or 0)
+
+
+def logged(db: Connection, app: str, release: int) -> list[dict[str, str]] | None:
+    """What was found in this release's log; None when nobody looked yet."""
+    here = (LOGGED.c.app == app) & (LOGGED.c.release == release)
+    found = db.execute(sa.select(LOGGED.c.hits_json).where(here)).scalar()
+    return json.loads(found) if found else None

@@ -8,7 +8,7 @@ from typing import Any
 from starlette.responses import RedirectResponse, Response
 
 from wend.errors import NotFound
-from wend.guardrails import gates, waivers
+from wend.guardrails import gates, own, waivers
 from wend.guardrails.decide import GATES, MODES
 from wend.state import guardrails as table
 from wend.state import questions
@@ -55,8 +55,28 @@ def standing(visit: Visit) -> Item:
         known = questions.app(db, visit.app)
         modes = [[rule, gate, mode] for (rule, gate), mode in table.modes(db).items()]
         held = [vars(one) for one in waivers.of(db, visit.app)]
-        now = waivers.now(db)
-    return {"modes": modes, "waivers": held, "now": now, "team": known.team, "new": known.live is None}
+        now, written = waivers.now(db), table.own(db)
+    about = {"modes": modes, "waivers": held, "now": now, "team": known.team, "new": known.live is None}
+    return about | {"own": [list(one) for one in written]}
+
+
+def write(visit: Visit) -> Item:
+    return own.write(visit.ctx, str(visit.read(Field("text", "text"))["text"]))
+
+
+def remove(visit: Visit) -> Item:
+    own.remove(visit.ctx, visit.name)
+    return {"rule": visit.name, "removed": True}
+
+
+ADVISORIES = (Field("edition", "text"), Field("newest", "whole"), Field("rows", "rows"), Field("state", "text", "more"))
+
+
+def advisories(visit: Visit) -> Item:
+    """Some rows of a snapshot; with the last of them it holds."""
+    given = visit.read(*ADVISORIES)
+    last = given["state"] == "last"
+    return gates.take_advisories(visit.ctx, given["edition"][:64], given["rows"], given["newest"], last)
 
 
 def every(visit: Visit) -> list[Item]:
@@ -109,6 +129,9 @@ def settle_form(visit: Visit) -> Response:
 
 ADDRESSES: tuple[Address, ...] = (
     Address("GET", "/api/guardrails", SEE, listed),
+    Address("POST", "/api/guardrails", MANAGE, write),
+    Address("POST", "/api/guardrails/advisories", MANAGE, advisories),
+    Address("DELETE", "/api/guardrails/{name}", MANAGE, remove),
     Address("POST", "/api/guardrails/{name}/mode", MANAGE, set_mode),
     Address("GET", "/api/guardrails/{name}/backtest", SEE, backtest),
     Address("GET", "/api/apps/{app}/guardrails", "app.read", standing),
