@@ -20,8 +20,10 @@ from pathlib import Path
 from measure import line, quantile, verdict
 
 from tests.test_guardrails import CLEAN, HIT, ON, agree, waiver
+from tests.test_own_guardrails import TWICE, facts
 from wend import spec
 from wend.build.rules import on_disk
+from wend.guardrails import own
 from wend.guardrails.decide import decide
 from wend.guardrails.facts import of_tree
 from wend.guardrails.rules import RULES
@@ -43,6 +45,18 @@ def decisions(rules: int) -> list[float]:
         decide(every, facts, held, 5, "push", modes)  # type: ignore[arg-type]
         spent.append((time.perf_counter() - began) * 1000)
     return spent
+
+
+def own_rules(count: int) -> list[float]:
+    """Milliseconds to have so many expressions in CEL evaluated, in their own process."""
+    texts = [(TWICE.replace("payments-run-twice", f"rule-{number}"), 1) for number in range(count)]
+    spent: list[float] = []
+    for _ in range(1000):
+        began = time.perf_counter()
+        own.rules(texts, facts(2))
+        spent.append((time.perf_counter() - began) * 1000)
+    own.evaluator().end()
+    return spent[10:]
 
 
 def looking(files: int = 2000) -> tuple[list[float], list[float]]:
@@ -77,11 +91,13 @@ def main() -> int:
     print(f"{given.cases:,} random cases: all five gates agree, in {time.perf_counter() - began:.0f} s")
     spent = decisions(given.rules)
     print(line(f"a decision with {given.rules} rules and 50 waivers", spent))
+    mine = own_rules(given.rules)
+    print(line(f"{given.rules} more in CEL", mine))
     looked, read = looking()
     print(line("looking through 2,000 files", looked))
     print(line("floor: reading them", read))
-    good = quantile(spent, 0.99) < MOST_MS
-    return 0 if verdict(f"p99 of a decision < {MOST_MS:g} ms ({quantile(spent, 0.99):.2f})", good) else 1
+    worst = max(quantile(spent, 0.99), quantile(mine, 0.99))
+    return 0 if verdict(f"p99 of a decision < {MOST_MS:g} ms ({worst:.2f})", worst < MOST_MS) else 1
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """CEL, evaluated in a process of its own that is ended when it takes too long: the language has no limit of its own.
 
-Run as a program this is that process: a line of facts, then lines with one expression each; an answer to each of those.
+Run as a program this is that process: each line of a question has facts and expressions, and each of those gets a line.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib import import_module
 from types import ModuleType
 from typing import Any, BinaryIO, Literal, cast
@@ -43,34 +44,42 @@ class Evaluator:
     def ask(self, expressions: Mapping[str, str], facts: Mapping[str, Any]) -> dict[str, Answer]:
         """The answer to each expression, by its name, on these facts."""
         with self.lock:
-            return {name: self.one(text, facts) for name, text in expressions.items()}
+            left: list[str] = list(expressions)
+            found: dict[str, Answer] = {}
+            while left:
+                for name, answer in zip(left, self.some([expressions[name] for name in left], facts), strict=False):
+                    found[name] = answer
+                left = [name for name in left if name not in found]
+            return found
 
-    def one(self, text: str, facts: Mapping[str, Any]) -> Answer:
+    def some(self, texts: list[str], facts: Mapping[str, Any]) -> Iterator[Answer]:
+        """Their answers, up to the first that ends the process; that one has an answer, too."""
         try:
-            fresh = self.process is None or self.process.poll() is not None
-            if fresh:
+            if self.process is None or self.process.poll() is not None:
                 self.start()
-            said = self.exchange({"facts": facts, "expression": text}, SECONDS)
+            for said in self.exchange({"facts": facts, "expressions": texts}, SECONDS):
+                yield Answer(cast("Said", said["said"]), str(said["why"])[:200])
         except TimeoutError:
             self.end()
-            return Answer("error", f"it did not end within {SECONDS:g} s")
+            yield Answer("error", f"it did not end within {SECONDS:g} s")
         except (OSError, ValueError) as error:
             self.end()
-            return Answer("error", f"the evaluation broke off: {error}"[:200])
-        return Answer(cast("Said", said["said"]), str(said["why"])[:200])
+            yield Answer("error", f"the evaluation broke off: {error}"[:200])
 
     def start(self) -> None:
         words = [sys.executable, "-I", __file__]
         pipe = subprocess.PIPE
-        self.process = subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL)
-        self.exchange({"facts": {}, "expression": "true"}, STARTING)
+        self.process = subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, bufsize=0)
+        list(self.exchange({"facts": {}, "expressions": ["true"]}, STARTING))
 
-    def exchange(self, question: Mapping[str, Any], seconds: float) -> dict[str, Any]:
-        """Raises TimeoutError, OSError when the process is gone, ValueError for what is no answer."""
+    def exchange(self, question: Mapping[str, Any], seconds: float) -> Iterator[dict[str, Any]]:
+        """The answers, one by one, each within so many seconds. Raises TimeoutError, OSError when the process is gone,
+        ValueError for what is no answer."""
         assert self.process and self.process.stdin and self.process.stdout
         self.process.stdin.write(json.dumps(question).encode() + b"\n")
-        self.process.stdin.flush()
-        return json.loads(line_of(self.process.stdout, time.monotonic() + seconds))
+        reader = Lines(self.process.stdout.fileno())
+        for _ in question["expressions"]:
+            yield json.loads(reader.next(time.monotonic() + seconds))
 
     def end(self) -> None:
         if self.process:
@@ -79,27 +88,34 @@ class Evaluator:
             self.process = None
 
 
-def line_of(stream: Any, until: float) -> bytes:
-    """A line, as soon as it is whole. Raises TimeoutError and OSError."""
-    found = b""
-    while not found.endswith(b"\n"):
-        left = until - time.monotonic()
-        if left <= 0 or not select.select([stream], [], [], left)[0]:
-            raise TimeoutError
-        chunk = os.read(stream.fileno(), 4096)
-        if not chunk or len(found) > LONGEST:
-            raise OSError("it ended, or said too much")
-        found += chunk
-    return found
+@dataclass
+class Lines:
+    """Whole lines of a pipe, as they come."""
+
+    pipe: int
+    held: bytes = b""
+
+    def next(self, until: float) -> bytes:
+        """Raises TimeoutError and OSError."""
+        while b"\n" not in self.held:
+            left = until - time.monotonic()
+            if left <= 0 or not select.select([self.pipe], [], [], left)[0]:
+                raise TimeoutError
+            chunk = os.read(self.pipe, 2**16)
+            if not chunk or len(self.held) > LONGEST:
+                raise OSError("it ended, or said too much")
+            self.held += chunk
+        line, _, self.held = self.held.partition(b"\n")
+        return line
 
 
 # ---------------------------------------------------------------------------------------------- the process
 
 
-def answered(cel: Any, expression: str, facts: Mapping[str, Any]) -> tuple[Said, str]:
+def answered(compiled: Callable[[str], Any], expression: str, context: Any) -> tuple[Said, str]:
     """A name or a field that is not there is not known; whatever else is not true or false broke."""
     try:
-        value = cel.evaluate(expression, cel.Context(facts))
+        value = compiled(expression).execute(context)
     except KeyError as error:
         return "unknown", f"there is no {error}"
     except (ArithmeticError, LookupError, MemoryError, RuntimeError, TypeError, ValueError) as error:
@@ -117,11 +133,14 @@ def serve(asked: BinaryIO, told: BinaryIO) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     sys.modules["cel.cli"] = ModuleType("cel.cli")  # its own command line takes half a second to import
     cel = import_module("cel")
+    compiled = lru_cache(1000)(cel.compile)
     for line in asked:
         question = json.loads(line)
-        said, why = answered(cel, question["expression"], question["facts"])
-        told.write(json.dumps({"said": said, "why": why}).encode() + b"\n")
-        told.flush()
+        context = cel.Context(question["facts"])
+        for expression in question["expressions"]:
+            said, why = answered(compiled, expression, context)
+            told.write(json.dumps({"said": said, "why": why}).encode() + b"\n")
+            told.flush()
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, cast
 
 from sqlalchemy import Connection
@@ -60,6 +60,7 @@ def evaluator() -> Evaluator:
 # ---------------------------------------------------------------------------------------------- reading
 
 
+@lru_cache(MOST)
 def read(text: str) -> Written:
     """The guardrail of this file. Raises Invalid."""
     if len(text) > LONGEST:
