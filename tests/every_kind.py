@@ -138,6 +138,20 @@ def guarded() -> list[Fact]:
     asked = {"rule": "missing-owner", "app": "one", "print": None, "reason": "r", "owner": "ada", "days": 14}
     judged = {"gate": "push", "commit": "c", "facts": {"app": "one"}, "verdicts": {}, "of": "h"}
     told: list[tuple[str, dict[str, Any]]] = [
+        ("path_added", {"path": "p", "url": "u", "commit": "c", "version": 1, "files": {"path.toml": "x"}}),
+        ("path_removed", {"path": "p"}),
+        (
+            "proposal_made",
+            {
+                "what": "template:p@2",
+                "branch": "b",
+                "base": "c",
+                "commit": "d",
+                "report": {},
+                "lines": [],
+                "state": "proved",
+            },
+        ),
         ("hatch_explained", {"kind": "build", "reason": "r", "until": None}),
         ("feature_missed", {"kind": "build", "pain": 1, "evidence": ["e1"]}),
         ("guardrail_written", {"rule": "twice", "text": "id", "version": 1}),

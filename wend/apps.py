@@ -147,11 +147,13 @@ def destroy(ctx: Context, name: str, confirm: str, why: str = "on request") -> N
             destroy(ctx, child.name, child.name, f"{name} was destroyed")
         with ctx.ledger.query() as db:
             sealed = questions.sealed_versions(db, name)
+            path = questions.release(db, name, app.live).path if app.live is not None else None
         with rollout.turn(ctx, name):  # or the judge of its canary would point the proxy at it again
             ctx.router.remove(name)
             ctx.runs.end(ctx.runs.of(name), "the app was destroyed", 15.0)
             ctx.driver.stop(name)
-            gone = Fact("app_destroyed", f"app/{name}", {"why": why}, actor=ctx.actor.name, app=name)
+            about = {"why": why, "path": None if app.parent else path}
+            gone = Fact("app_destroyed", f"app/{name}", about, actor=ctx.actor.name, app=name)
             ctx.ledger.append([*resources.trashing(ctx, name), gone])
         resources.closing(ctx, name)
         ctx.ledger.erase([hash for _, _, hash in sealed], ctx.actor.name)

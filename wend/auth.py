@@ -39,6 +39,7 @@ VERBS: dict[str, str] = {
     "signals.confirm": "say which deployment caused an incident",
     "voice.give": "give feedback and answer surveys",
     "guardrails.manage": "set what each guardrail does at each gate",
+    "paths.manage": "take golden paths of the organisation's own, and put what is offered on its way out",
     "waivers.approve": "approve, deny and revoke waivers of others, as a human",
     "research.lead": "lead interviews, name pains and open bets, as the platform's team",
 }

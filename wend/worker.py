@@ -17,6 +17,7 @@ from wend.bets import ending
 from wend.context import Context
 from wend.errors import WendError
 from wend.guardrails import logged
+from wend.paths import catalogue, templates
 from wend.planes import LEADER
 from wend.signals import closing
 from wend.signals.look import bring_up_to_date
@@ -62,6 +63,7 @@ def clocks(
         Clock("figures", 60.0, closing.tend),
         Clock("telemetry", 60.0, telemetry.Teller().tend),
         Clock("radar", 60.0, hatches.tend),
+        Clock("paths", 60.0, keep_paths, each=True),
         Clock("logs", 60.0, logged.Reader().tend),
         Clock("similar", 2.0, nearest.warm, each=True),
         Clock("digest", 300.0, digest.tend),
@@ -69,6 +71,12 @@ def clocks(
         Clock("questions", 60.0, asking.work_out, each=True),
         Clock("pack", 86_400.0, retention.pack),
     )
+
+
+def keep_paths(ctx: Context) -> None:
+    """The organisation's own paths as files here, and every version of every template."""
+    catalogue.lay_out(ctx)
+    templates.keep_all(ctx)
 
 
 def take_over(ctx: Context) -> None:
@@ -113,6 +121,7 @@ class Worker:
     def __init__(self, ctx: Context) -> None:
         self.ctx = ctx
         self.ended = threading.Event()
+        catalogue.lay_out(ctx)
         self.leading = False
         self.lead()
         self.mender = Mender()

@@ -29,7 +29,8 @@ class Artifact:
     `id` is the content key; `root` the folder the processes see as /app; `mounts` the dependency and toolchain
     folders they need beside it (same path inside as outside); `env` what the path sets (PATH, VIRTUAL_ENV, …);
     `processes` name → shell command, as Procfile and path decide; `release` the release command, if any; `health`
-    the path's health default; `size` bytes on disk; `path` the golden path's name.
+    the path's health default; `size` bytes on disk; `path` the golden path's name; `tools` the toolchains, like
+    "python@3.12.4".
     """
 
     id: str
@@ -42,6 +43,7 @@ class Artifact:
     mounts: tuple[Mount, ...] = ()
     size: int = 0
     notes: tuple[str, ...] = ()
+    tools: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,11 @@ class Room:
     seconds: float = 900.0
     memory: int = 4 * 2**30
     disk: int = 10 * 2**30
+
+    @property
+    def paths(self) -> Path:
+        """The organisation's own golden paths."""
+        return self.artifacts.parent / "paths"
 
 
 Cancel = Event

@@ -42,7 +42,7 @@ def build(source: Source, spec: Spec, room: Room, say: Say, cancel: Cancel) -> A
         root = staging / "app"
         entries = lay_out(source.git_dir, source.tree, root, cancel)
         tree = on_disk(root, [entry.path for entry in entries])
-        path = choose(spec, tree, say)
+        path = choose(spec, tree, say, room.paths)
         work = Work(source.app, room, say, cancel, time.monotonic() + room.seconds, staging / "home", env=spec.env)
         tools = tuple(tool for rule in path.toolchains if (tool := toolchain(rule, tree, work)))
         work = replace(work, tools=tools)
@@ -94,9 +94,11 @@ def clear_when_full() -> Generator[None]:
         raise
 
 
-def choose(spec: Spec, tree: Tree, say: Say) -> GoldenPath:
-    """The path that wend.toml names or that fits; raises what the path refuses by rule."""
-    path, why = (golden.get(spec.path), "wend.toml says so") if spec.path else golden.detect(tree.files, tree.read)
+def choose(spec: Spec, tree: Tree, say: Say, own: Path | None = None) -> GoldenPath:
+    """The path that wend.toml names or that fits, of those that ship with Wend and the organisation's own; raises what
+    the path refuses by rule."""
+    named = (golden.get(spec.path, own), "wend.toml says so") if spec.path else None
+    path, why = named or golden.detect(tree.files, tree.read, own)
     say(f"path: {path.name} ({why})")
     if path.state in ("deprecated", "retired"):
         say(f"path: {path.name} is {path.state}" + (f"; move to {path.replacement}" if path.replacement else ""))
@@ -162,6 +164,7 @@ def finish(draft: Draft, id: str, size: int) -> Artifact:
         mounts=run_mounts(draft),
         size=disk_size(root) if stepped else size,
         notes=decision.notes,
+        tools=tuple(f"{tool.kind}@{tool.version}" for tool in work.tools),
     )
     settle(root, Path(artifact.root))
     save(work.room, artifact)

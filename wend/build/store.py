@@ -30,7 +30,8 @@ def load(room: Room, id: str) -> Artifact | None:
     except (OSError, ValueError):
         return None
     mounts, notes = tuple(Mount(**mount) for mount in data.pop("mounts")), tuple(data.pop("notes"))
-    artifact = Artifact(**data, mounts=mounts, notes=notes)
+    tools = tuple(data.pop("tools", ()))  # artifacts of before toolchains were written down
+    artifact = Artifact(**data, mounts=mounts, notes=notes, tools=tools)
     there = Path(artifact.root).is_dir() and all(Path(mount.source).exists() for mount in artifact.mounts)
     return artifact if there else None
 

@@ -45,6 +45,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "resources": ("resources", "Databases, caches, folders: rotate, restore."),
         "rollback": ("change", "Go back to an earlier release."),
         "destroy": ("change", "Remove an app and everything it has."),
+        "update": ("paths", "Propose the path's newest template to an app."),
     },
     "Voice": {
         "feedback": ("voice", "Say what is in your way."),
@@ -60,7 +61,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "waive": ("guardrails", "Ask to pass a guardrail for a while."),
         "waivers": ("guardrails", "Who passes, until when: show, approve, revoke."),
         "break-glass": ("guardrails", "Pass every guardrail for four hours, seen by all."),
-        "paths": ("checks", "The golden paths: kinds of app that just run."),
+        "paths": ("paths", "The golden paths: show, add your own, who is behind."),
         "digest": ("digest", "The week in one screen."),
         "one-thing": ("one_thing", "What costs most, and how sure that is."),
         "interview": ("research", "Listen to developers: whom to ask, what they said."),

@@ -143,8 +143,9 @@ def parted(words: tuple[str, ...]) -> tuple[str | None, int | None]:
 @click.command()
 @app_argument
 @click.option("--confirm", metavar="APP", help="The app's name again, so that no slip destroys anything.")
+@click.option("--why", metavar="TEXT", help="Why it goes, and where to: the platform wants to learn.")
 @dry_run_option
-def destroy(app: str | None, confirm: str | None, dry_run: bool) -> None:
+def destroy(app: str | None, confirm: str | None, why: str | None, dry_run: bool) -> None:
     """Remove an app with its previews, releases, configuration, secrets and repository. Its history in the ledger
     stays, and for 72 hours (as the platform is set) what its resources hold: `wend resources trash` lists it.
 
@@ -158,7 +159,8 @@ def destroy(app: str | None, confirm: str | None, dry_run: bool) -> None:
         confirm = click.prompt(f"type {name} to remove it for good", default="", show_default=False, err=True)
     if confirm != name and not dry_run:
         raise Invalid(f"{name} was not confirmed", f"wend destroy {name} --confirm {name}")
-    gone = api.act("DELETE", app_path(name), {"confirm": name}, dry_run=dry_run)
+    said = {"confirm": name} | ({"why": why} if why else {})
+    gone = api.act("DELETE", app_path(name), said, dry_run=dry_run)
     kept = ", ".join(f"{one['name']} ({one['type']})" for one in gone.get("kept", []))
     if dry_run:
         counted = (f"{count} {what}" for what, count in gone.items() if isinstance(count, int))

@@ -1,4 +1,4 @@
-"""What a push would say, said before it: the rules are those of a push, applied here. And the golden paths."""
+"""What a push would say, said before it: the rules are those of a push, applied here."""
 
 from __future__ import annotations
 
@@ -24,23 +24,6 @@ from wend.guardrails.decide import Waiver, decide
 from wend.guardrails.facts import of_tree
 from wend.guardrails.rules import RULES
 from wend.spec import Spec
-
-
-@click.command()
-@json_option
-def paths(json: bool) -> None:
-    """The golden paths this platform offers.
-
-    Example: wend paths
-    """
-    said = client().get("paths")
-    if json:
-        show.as_json(said)
-        return
-    rows = ((one["name"], one["state"], one["owner"], one["gives"]) for one in said)
-    show.table(("PATH", "STATE", "OWNER", "GIVES"), rows)
-    if show.terminal():
-        show.note(f"next: wend new {said[0]['name'] if said else 'PATH'} NAME")
 
 
 @click.command()

@@ -130,8 +130,10 @@ def new(path: str, name: str, into: Path | None) -> None:
     Example: wend new python-web hello
     """
     from wend import paths
+    from wend.cli.paths import own_path
 
-    dest = paths.new(path, name, (into or Path(name)).absolute())
+    own = None if path in {one.name for one in paths.all()} else own_path(path)
+    dest = paths.new(path, name, (into or Path(name)).absolute(), own)
     repo.git("init", "--quiet", "-b", "main", where=dest)
     repo.git("add", "--all", where=dest)
     repo.git(*identity(dest), "commit", "--quiet", "-m", f"{name}, from the golden path {path}", where=dest)

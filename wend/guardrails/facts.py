@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
+from wend.build.origin import ANSWERS, made_from
 from wend.build.rules import Tree
-from wend.guardrails import infra, keys, licences, parts
+from wend.guardrails import infra, keys, licences, parts, uses
 from wend.guardrails.hits import Hit, NotSeen
 from wend.guardrails.parts import Part, Unread
 from wend.spec import Process, Spec
@@ -34,7 +35,8 @@ LOCKS = frozenset({"uv.lock", "poetry.lock", "package-lock.json", "yarn.lock", "
 @dataclass(frozen=True)
 class Facts:
     """`new`: it has no live release; `team`: "" when nobody owns it; `size`: bytes of the artifact; `parts`: what it
-    is made of, as text; `unread`: why something is None, by its name; `settings`: its wend.toml, for rules in CEL."""
+    is made of, as text; `uses`: names of what the platform offers; `template`: what it was made from, with its version;
+    `unread`: why something is None, by its name; `settings`: its wend.toml, for rules in CEL."""
 
     app: str
     new: bool | None = None
@@ -53,6 +55,8 @@ class Facts:
     ports: tuple[Hit, ...] | None = None
     logged: tuple[Hit, ...] | None = None
     parts: tuple[str, ...] | None = None
+    uses: tuple[str, ...] | None = None
+    template: tuple[Any, ...] | None = None
     settings: Mapping[str, Any] | None = None
     unread: Mapping[str, str] = field(default_factory=dict[str, str])
 
@@ -111,7 +115,8 @@ def of_tree(
         plaintext=tuple(in_env(wanted.env))[:FINDINGS],
         debug=(*in_debug(wanted.env), *django(tree))[:FINDINGS],
         unpinned=() if pinned else tuple(requirements(tree))[:FINDINGS],
-        deprecated=(),
+        uses=uses.of_tree(tree, wanted),
+        template=made_from(tree.read(ANSWERS)),
         root=tuple(infra.root(tree))[:FINDINGS],
         ports=tuple(infra.ports(tree))[:FINDINGS],
         memory=None if memory is None else tuple(in_memory(wanted, memory)),

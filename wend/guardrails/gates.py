@@ -18,7 +18,7 @@ from wend.build import Artifact
 from wend.context import PLATFORM, Context
 from wend.errors import Invalid, NotFound, Refused
 from wend.events import Fact
-from wend.guardrails import advisories, keys, own, parts, waivers
+from wend.guardrails import advisories, keys, own, parts, uses, waivers
 from wend.guardrails.blobs import history, tree
 from wend.guardrails.decide import GATES, MODES, Decision, Gate, Mode, Result, Rule, decide
 from wend.guardrails.facts import FINDINGS, Facts, Looked, made_of, of_tree, recalled
@@ -132,7 +132,8 @@ def built(ctx: Context, facts: Facts, commit: str, made: Artifact, say: Say) -> 
     """The gate after a build: what was installed is known now. What a push warned of already is not said again."""
     some = parts.installed(Path(one.source) for one in made.mounts)
     known = made_of(facts, some) if some else facts
-    known = advised(ctx, replace(known, size=made.size))
+    names = tuple(sorted({*(facts.uses or ()), *uses.of_artifact(made)}))
+    known = advised(ctx, replace(known, size=made.size, uses=names))
     decision = judge(ctx, "build", known)
     before = {(one.rule.id, one.findings) for one in judge(ctx, "push", facts).results}
     fresh = [one for one in decision.results if one.blocks or (one.rule.id, one.findings) not in before]

@@ -25,7 +25,9 @@ from wend.state import (
     load,
     newcomers,
     own,
+    paths,
     people,
+    proposals,
     research,
     resources,
     scaling,
@@ -212,6 +214,7 @@ def token_revoked(db: Connection, event: Event) -> None:
 
 APPLIED = (
     app_created,
+    *paths.REDUCERS,  # what is destroyed has left its path
     app_destroyed,
     branch_set,
     config_changed,
@@ -246,6 +249,7 @@ APPLIED = (
     *figures.REDUCERS,
     *ingest.REDUCERS,
     *own.REDUCERS,
+    *proposals.REDUCERS,
     *bets.REDUCERS,
     *load.REDUCERS,
     *toil.REDUCERS,

@@ -22,6 +22,7 @@ INVITES = table(
     text("team", null=True),
     sa.Column("probability", sa.Float, nullable=False),
     text("trigger"),
+    text("path", null=True),
     text("held", null=True),  # why it was not shown
     number("at"),
     number("until"),
@@ -45,7 +46,7 @@ FRICTION = table(
     number("seq"),
     sa.Index("friction_log", "log"),
 )
-SAID = ("question", "topic", "wording", "wave", "person", "team", "probability", "trigger", "held", "until")
+SAID = ("question", "topic", "wording", "wave", "person", "team", "probability", "trigger", "held", "until", "path")
 
 
 def survey_invited(db: Connection, event: Event) -> None:

@@ -27,7 +27,7 @@ from wend.state.bets import LOOP
 from wend.state.delivery import DAY, INCIDENTS
 from wend.state.people import ALIASES, ANSWERS
 from wend.state.surveys import INVITES
-from wend.state.tables import APPS, DEPLOYS
+from wend.state.tables import APPS, DEPLOYS, RELEASES
 from wend.surveys import Question, gate, question, questions, worded, wording
 from wend.surveys.gate import Ask, Past, Situation
 from wend.voice import evidence
@@ -123,7 +123,7 @@ def decide(ctx: Context, trigger: str, app: str, event: str) -> Invite | None:
             if isinstance(answer, Ask) or answer.held:
                 late = isinstance(answer, Ask) and bool(asked)
                 held = "another question" if late else "" if isinstance(answer, Ask) else answer.code
-                facts.append(invited(key, one, who, likely, trigger, held, now))
+                facts.append(invited(key, one, who, likely, trigger, held, now, path_of(db, app)))
                 asked += [] if held else [invite_of(key, one.id, one.wording.id, one.topic(trigger))]
     try:
         ctx.ledger.append(facts, expect=(f"asked/{who.id}", last)) if facts else None
@@ -141,10 +141,18 @@ def decide_after(ctx: Context, trigger: str, app: str, begun: int) -> Invite | N
     return decide(ctx, trigger, app, str(deploy)) if deploy else None
 
 
-def invited(key: str, one: Question, who: Person, likely: float, trigger: str, held: str, now: int) -> Fact:
+def path_of(db: Connection, app: str) -> str | None:
+    """The golden path that the app is on."""
+    here = (RELEASES.c.app == APPS.c.name) & (RELEASES.c.number == APPS.c.live)
+    return db.execute(sa.select(RELEASES.c.path).join(APPS, here).where(APPS.c.name == app)).scalar()
+
+
+def invited(
+    key: str, one: Question, who: Person, likely: float, trigger: str, held: str, now: int, path: str | None
+) -> Fact:
     data = {"invite": key, "question": one.id, "topic": one.topic(trigger), "wording": one.wording.id}
     data |= {"wave": gate.wave(one, now // DAY), "person": who.id, "team": who.team, "probability": likely}
-    data |= {"trigger": trigger, "held": held or None, "until": now + gate.OPEN * DAY}
+    data |= {"trigger": trigger, "held": held or None, "until": now + gate.OPEN * DAY, "path": path}
     return Fact("survey_invited", f"asked/{who.id}", data, actor="survey", id=f"survey_invited:{key}")
 
 

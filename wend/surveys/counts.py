@@ -25,11 +25,12 @@ from wend.state.delivery import DAY
 from wend.state.people import ANSWERS
 from wend.state.surveys import INVITES
 from wend.stats import Interval, Z, wilson
-from wend.surveys import Question, gate, questions
+from wend.surveys import Question, gate, question, questions
 from wend.surveys.answering import mark
 from wend.surveys.asking import rates
 
 ALARM = 0.5  # response below which nobody should trust the rest
+EASY = 4  # from which a push was easy
 STEP = K  # answers are told in steps of so many, so that no two figures differ by one person's answer
 HIDDEN = f"hidden: fewer than {K}"
 Counts = dict[str, Any]
@@ -146,3 +147,27 @@ def scored(db: Connection, survey: str, wave: str) -> dict[str, tuple[int, int]]
     """Id of an answer to a question of ours → (its event, the score)."""
     here = (ANSWERS.c.survey == survey) & (ANSWERS.c.wave == wave) & ANSWERS.c.id.like("survey:%")
     return {row.id: (row.seq, row.score) for row in db.execute(sa.select(ANSWERS).where(here))}
+
+
+def ease(db: Connection, names: Pseudonyms) -> dict[str, Interval]:
+    """Golden path → the share who found their push easy (4 or 5 of 5) in the newest wave, weighted like everything
+    else. Of all paths that were answered for, or of none: with one left out, its few answers would be what is missing
+    from the whole."""
+    one = question("ease")
+    here = INVITES.c.question == one.id
+    wave = db.execute(sa.select(sa.func.max(INVITES.c.wave)).where(here)).scalar()
+    scores = scored(db, one.id, wave) if wave else {}
+    drawn: dict[str, list[Drawn]] = defaultdict(list)
+    for row in db.execute(sa.select(INVITES).where(here, INVITES.c.wave == wave).order_by(INVITES.c.at)).mappings():
+        score = scores.get(f"survey:{mark(names, row['id'])}")
+        good = None if score is None else float(score[1] >= EASY)
+        drawn[row["path"] or ""].append(Drawn(row["person"], row["at"], row["probability"], good))
+    found = {path: mean(weigh(some)) for path, some in drawn.items() if any(each.score is not None for each in some)}
+    if any(each is None or each.n < K for each in found.values()):
+        return {}
+    return {path: bounded(each) for path, each in found.items() if path and each}
+
+
+def bounded(found: Interval) -> Interval:
+    """As a share."""
+    return Interval(found.value, max(0.0, found.low), min(1.0, found.high), found.n)

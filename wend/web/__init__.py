@@ -21,6 +21,7 @@ from wend.web import (
     one_thing,
     pages,
     pains,
+    paths,
     research,
     rightsize,
     signals,
@@ -32,7 +33,7 @@ from wend.web.show import Renderer
 from wend.web.stream import Streams
 
 ROOMS = (
-    ingest, api, signals, bets, digest, voice, pains, one_thing, research, rightsize, guardrails, hatches, pages,
+    ingest, api, signals, bets, digest, voice, pains, one_thing, research, rightsize, guardrails, hatches, paths, pages,
     metrics,
 )  # fmt: skip
 GIT = {"git-receive-pack": "app.push", "git-upload-pack": "app.read", "info/refs": "app.push or app.read"}
@@ -50,12 +51,12 @@ def app(ctx: Context, git_routes: list[Route], signer: Signer) -> Starlette:
 
 def routes(web: Web, addresses: list[Address]) -> list[Route]:
     """One route per path, in the order of the table."""
-    paths: dict[str, list[Address]] = {}
+    by_path: dict[str, list[Address]] = {}
     for address in addresses:
-        paths.setdefault(address.path, []).append(address)
+        by_path.setdefault(address.path, []).append(address)
     return [
         Route(path, Gate(web, these).enter, methods=[one.method for one in these], name=path.strip("/") or "home")
-        for path, these in paths.items()
+        for path, these in by_path.items()
     ]
 
 

@@ -128,11 +128,11 @@ def branch(visit: Visit) -> Item:
 
 def destroy(visit: Visit) -> Item:
     """Done: `kept`, what of its resources lies in the trash."""
-    dry, confirm = visit.dry(), visit.read(CONFIRM)["confirm"]
+    dry, given = visit.dry(), visit.read(CONFIRM, Field("why", "text", ""))
     if dry:
         return rehearsal.destroy(visit.ctx, visit.app)
     before = {one["id"] for one in holding.trash(visit.ctx)}
-    apps.destroy(visit.ctx, visit.app, confirm)
+    apps.destroy(visit.ctx, visit.app, given["confirm"], given["why"].strip()[:500] or "on request")
     return {"kept": [one for one in holding.trash(visit.ctx) if one["app"] == visit.app and one["id"] not in before]}
 
 

@@ -30,10 +30,6 @@ def sign_in(visit: Visit) -> Item:
     return {"url": f"{visit.base}/login?{query}"}
 
 
-def golden_paths(visit: Visit) -> list[Any]:
-    return reading.golden_paths()
-
-
 # ---------------------------------------------------------------------------------------------- apps
 
 
@@ -156,7 +152,6 @@ def named(read: Any) -> Act:
 ADDRESSES = (
     Address("GET", "/api/status", "platform.read", status),
     Address("POST", "/api/signin", KNOWN, sign_in),
-    Address("GET", "/api/paths", "app.read", golden_paths, any_app),
     Address("GET", "/api/apps", "app.read", lambda visit: reading.all_apps(visit.ctx), any_app),
     Address("GET", "/api/apps/{app}", "app.read", lambda visit: reading.one_app(visit.ctx, visit.app, visit.base)),
     Address("DELETE", "/api/apps/{app}", "app.destroy", acting.destroy),

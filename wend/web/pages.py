@@ -16,7 +16,6 @@ from wend.bets import loop
 from wend.context import Context
 from wend.errors import NotFound, Refused, WendError
 from wend.events import KINDS, Event
-from wend.voice import telemetry
 from wend.web import api, asked, beside, body, charts, forms, holding, reading, rehearsal, session
 from wend.web.door import KNOWN, OPEN, Act, Address, Stranger, Visit, any_app, asked_app
 from wend.web.numbers import NUMBERS
@@ -208,17 +207,6 @@ def numbers(visit: Visit) -> Page:
     return Page("numbers.html", [{"id": id, "name": name, "means": text} for id, (name, text) in NUMBERS.items()])
 
 
-def paths(visit: Visit) -> Page:
-    return Page("paths.html", reading.golden_paths())
-
-
-def path(visit: Visit) -> Page:
-    found = reading.golden_path(visit.request.path_params["name"])
-    if visit.session:
-        telemetry.opened(visit.ctx, found["name"])
-    return Page("path.html", found, {"guide": markdown(found["guide"])})
-
-
 def markdown(text: str) -> Markup:
     """The guide as HTML; HTML in it stays text, and its headings come under the page's own."""
     from markdown_it import MarkdownIt  # late: only guides need it
@@ -308,8 +296,6 @@ ADDRESSES: tuple[Address, ...] = (
     *twin("/apps/{app}/logs", "app.read", logs),
     Address("GET", "/apps/{app}/logs/live", "app.read", live, page=True),
     *twin("/numbers", "app.read", numbers, target=any_app),
-    *twin("/paths", "app.read", paths, target=any_app),
-    *twin("/paths/{name}", "app.read", path, target=any_app),
     *twin("/ledger", "ledger.read", ledger, target=asked_app),
     *twin("/ledger/{seq}", "ledger.read", event, target=event_app),
 )

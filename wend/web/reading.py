@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from wend import __version__, apps, auth, fleet, paths
+from wend import __version__, apps, auth, fleet
 from wend.context import Context
 from wend.errors import Refused
 from wend.run import Line, Status
@@ -60,9 +60,13 @@ def glance(
 
 def path_row(path: Any) -> Found:
     """A golden path as it is listed."""
-    names = ("name", "title", "state", "owner", "gives", "looks_for", "replacement", "health")
-    processes = [rule.get("says", "") for rule in path.processes]
-    return {**{name: getattr(path, name) for name in names}, "recognises": processes, "guide": guide(path)}
+    names = ("name", "title", "state", "owner", "gives", "looks_for", "replacement", "health", "version")
+    return {**{name: getattr(path, name) for name in names}, "recognises": recognises(path), "guide": guide(path)}
+
+
+def recognises(path: Any) -> list[str]:
+    """What it starts by itself."""
+    return [rule.get("says", "") for rule in path.processes]
 
 
 def guide(path: Any) -> str:
@@ -199,16 +203,6 @@ def line(one: Line) -> Found:
 
 
 # ---------------------------------------------------------------------------------------------- the rest
-
-
-def golden_paths() -> list[Found]:
-    """Every golden path."""
-    return [path_row(path) for path in paths.all()]
-
-
-def golden_path(name: str) -> Found:
-    """One golden path. Raises Invalid naming the nearest."""
-    return path_row(paths.get(name))
 
 
 def events(
