@@ -137,7 +137,17 @@ def guarded() -> list[Fact]:
     """A push that was judged, and waivers to each end."""
     asked = {"rule": "missing-owner", "app": "one", "print": None, "reason": "r", "owner": "ada", "days": 14}
     judged = {"gate": "push", "commit": "c", "facts": {"app": "one"}, "verdicts": {}, "of": "h"}
+    times = {"announced": 1, "warned": 2, "blocked": 3, "retired": 4, "brownouts": [[3, 4]], "unused": 14}
+    outgoing = {"deprecation": 1, "what": "path:a", "replacement": "path:b", "because": "w", "owner": "ada", **times}
+    outgoing |= {"minutes": 30, "script": None, "guide": "g"}
     told: list[tuple[str, dict[str, Any]]] = [
+        ("deprecation_announced", outgoing),
+        ("deprecation_moved", {**outgoing, "why": "w"}),
+        ("deprecation_counted", {"deprecation": 1, "day": 9, "using": ["one"], "unknown": 0}),
+        ("deprecation_stayed", {"deprecation": 1, "evidence": "e1"}),
+        ("deprecation_withdrawn", {"deprecation": 1, "why": "w"}),
+        ("deprecation_done", {"deprecation": 1}),
+        ("api_called", {"day": 9, "calls": {"api:GET /api/apps": {"ada": 2}}}),
         ("path_added", {"path": "p", "url": "u", "commit": "c", "version": 1, "files": {"path.toml": "x"}}),
         ("path_removed", {"path": "p"}),
         (

@@ -20,7 +20,7 @@ from wend.guardrails.rules import BIG, RULES
 
 HIT = Hit("config.py:3", "an AWS access key AKIAABCD…")
 SEEN = ("secrets", "plaintext", "debug", "unpinned", "deprecated", "vulnerable", "licences", "root", "memory", "health")
-SEEN += ("ports", "logged")
+SEEN += ("ports", "logged", "retired")
 CLEAN = replace(Facts("shop", False, "red", size=10), **dict.fromkeys(SEEN, ()))
 # Of each rule: facts it must fail, the same mended, and the fact without which it cannot know.
 CASES: dict[str, tuple[Facts, Facts, str]] = {
@@ -31,6 +31,7 @@ CASES: dict[str, tuple[Facts, Facts, str]] = {
     "unpinned-dependency": (replace(CLEAN, unpinned=(HIT,)), CLEAN, "unpinned"),
     "oversized-artifact": (replace(CLEAN, size=BIG + 1), replace(CLEAN, size=BIG), "size"),
     "deprecated-option": (replace(CLEAN, deprecated=(HIT,)), CLEAN, "deprecated"),
+    "retired-option": (replace(CLEAN, retired=(HIT,)), CLEAN, "retired"),
     "vulnerable-dependency": (replace(CLEAN, vulnerable=(HIT,)), CLEAN, "vulnerable"),
     "licence": (replace(CLEAN, licences=(HIT,)), CLEAN, "licences"),
     "runs-as-root": (replace(CLEAN, root=(HIT,)), CLEAN, "root"),

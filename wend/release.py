@@ -208,8 +208,8 @@ def go(
     steps: tuple[int, ...] = (),
     watched: bool = True,
 ) -> None:
-    """Make a frozen release live, or with `steps` a canary, and say so."""
-    gates.deployed(ctx, frozen, journal.say)
+    """Make a frozen release live, or with `steps` a canary, and say so. Not `watched`: it served before."""
+    gates.deployed(ctx, frozen, journal.say, back=not watched and frozen.live_at is not None)
     if steps:
         deploy.go_canary(ctx, journal, lease, frozen, outfit, steps)
         journal.say(f"  canary in {journal.total()} ms: {' → '.join(map(str, (*steps, 100)))} % of the requests")

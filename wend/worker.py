@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from wend import apps, digest, emit, hatches, jobs, load, previews, reconcile, resources, retention, scaling, traffic
 from wend.bets import ending
 from wend.context import Context
+from wend.deprecations import announcing, users
 from wend.errors import WendError
 from wend.guardrails import logged
 from wend.paths import catalogue, templates
@@ -64,6 +65,8 @@ def clocks(
         Clock("telemetry", 60.0, telemetry.Teller().tend),
         Clock("radar", 60.0, hatches.tend),
         Clock("paths", 60.0, keep_paths, each=True),
+        Clock("deprecations", 60.0, announcing.count),
+        Clock("calls", 60.0, users.CALLS.write, each=True),
         Clock("logs", 60.0, logged.Reader().tend),
         Clock("similar", 2.0, nearest.warm, each=True),
         Clock("digest", 300.0, digest.tend),

@@ -57,6 +57,8 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     "Platform": {
         "hatches": ("hatches", "Who left the path, why, and what is missing."),
         "scan": ("scan", "Find hatches that nobody declared."),
+        "deprecate": ("deprecations", "Put what is offered on its way out."),
+        "deprecations": ("deprecations", "What goes: who uses it, until when, how to move."),
         "guardrails": ("guardrails", "What is checked, and where it warns or stops."),
         "waive": ("guardrails", "Ask to pass a guardrail for a while."),
         "waivers": ("guardrails", "Who passes, until when: show, approve, revoke."),

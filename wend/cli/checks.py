@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from wend import spec, tree
+from wend import outgoing, spec, tree
 from wend.build import engine
 from wend.build.rules import on_disk, read_text
 from wend.cli import repo, show
@@ -92,6 +92,8 @@ def guard(root: Path, report: dict[str, Any]) -> None:
     held = [Waiver(**one) for one in there.get("waivers", ())]
     now = there.get("now", time.time_ns() // 1000)
     facts = of_tree(name, on_disk(root, listed(root)), wanted, there.get("team"), there.get("new", True)).facts
+    going = [outgoing.of_row(one) for one in there.get("outgoing", ())]
+    facts = gates.on_its_way_out(facts, going, there.get("had"), now)
     rules = [*RULES, *own.rules([(str(text), int(version)) for text, version in there.get("own", ())], facts)]
     decision = decide(rules, facts, held, now, "laptop", modes)
     report["guardrails"] = [gates.as_dict(one, name) for one in decision.shown]

@@ -47,6 +47,7 @@ class Facts:
     unpinned: tuple[Hit, ...] | None = None
     size: int | None = None
     deprecated: tuple[Hit, ...] | None = None
+    retired: tuple[Hit, ...] | None = None
     vulnerable: tuple[Hit, ...] | None = None
     licences: tuple[Hit, ...] | None = None
     root: tuple[Hit, ...] | None = None

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy import Connection
 
-from wend import auth
+from wend import auth, outgoing
 from wend.build import Artifact
 from wend.context import PLATFORM, Context
 from wend.errors import Invalid, NotFound, Refused
@@ -25,10 +26,11 @@ from wend.guardrails.facts import FINDINGS, Facts, Looked, made_of, of_tree, rec
 from wend.guardrails.hits import Hit, NotSeen
 from wend.guardrails.reconsider import standing
 from wend.guardrails.rules import RULES
+from wend.outgoing import Met, Outgoing
 from wend.receive import Push
 from wend.spec import Spec, parent
+from wend.state import deprecations, questions
 from wend.state import guardrails as table
-from wend.state import questions
 from wend.state.questions import Release
 from wend.state.tables import TOKENS
 
@@ -94,8 +96,35 @@ def judge(ctx: Context, gate: Gate, facts: Facts) -> Decision:
     """The decision of this gate, by the modes, waivers and time of now."""
     with ctx.ledger.query() as db:
         texts, held, now = table.own(db), waivers.of(db, facts.app), waivers.now(db)
-        modes = modes_of(table.modes(db))
+        modes, going = modes_of(table.modes(db)), deprecations.outgoing(db)
+        had = live_uses(db, facts.app) if going else None
+    facts = on_its_way_out(facts, going, had, now)
     return decide([*RULES, *own.rules(texts, facts)], facts, held, now, gate, modes)
+
+
+def live_uses(db: Connection, app: str) -> list[str] | None:
+    """What the app's live release uses; None when it has none."""
+    known = questions.find_app(db, app)
+    if known is None or known.live is None:
+        return None
+    facts = table.facts(db, app, questions.release(db, app, known.live).commit) or {}
+    return uses.everything(facts.get("uses"), facts.get("parts"))
+
+
+def on_its_way_out(facts: Facts, every: list[Outgoing], had: list[str] | None, now: int) -> Facts:
+    """The facts with what of theirs is on its way out, by the dates of now."""
+    if facts.uses is None:
+        harmless = not any(outgoing.stage(one, now) in ("brown-out", "retired") for one in every)
+        return replace(facts, deprecated=None if every else (), retired=() if harmless else None)
+    found = outgoing.met(every, uses.everything(facts.uses, facts.parts), had, now)
+    hits = [(one.stops, Hit(f"deprecation {one.one.id}:{outgoing.day(one.next)}", words(one))) for one in found]
+    stopped, warned = (tuple(hit for stops, hit in hits if stops is which) for which in (True, False))
+    return replace(facts, deprecated=warned, retired=stopped)
+
+
+def words(one: Met) -> str:
+    """Without a date, so that a waiver of it holds when the dates are moved."""
+    return f"{one.one.what} is on its way out; {one.one.replacement} takes its place"
 
 
 def modes_of(kept: dict[tuple[str, str], str]) -> dict[tuple[str, str], Mode]:
@@ -172,9 +201,10 @@ def take_advisories(ctx: Context, edition: str, rows: list[Any], newest: int, la
     return said
 
 
-def deployed(ctx: Context, release: Release, say: Say) -> None:
+def deployed(ctx: Context, release: Release, say: Say, back: bool = False) -> None:
     """The gate before a release gets traffic, whatever made it, by what was known of its commit and the waivers of now.
-    A commit of before there were guardrails was seen by nobody. Only what stops is said: the push said the rest."""
+    A commit of before there were guardrails was seen by nobody. Only what stops is said: the push said the rest. Going
+    `back` to what served before is never stopped, only told: it is what makes things well again."""
     owner = parent(release.app)  # a preview is of its app's commits, under its app's waivers
     with ctx.ledger.query() as db:
         kept = table.facts(db, owner, release.commit)
@@ -182,7 +212,8 @@ def deployed(ctx: Context, release: Release, say: Say) -> None:
     if decision.blocked:
         for line in lines(decision, owner):
             say(f"  guardrail | {line}")
-    refuse(decision)
+    if not back:
+        refuse(decision)
 
 
 def earlier(ctx: Context, push: Push, looked: Looked) -> None:

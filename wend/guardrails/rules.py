@@ -41,6 +41,10 @@ def oversized(facts: Facts) -> Iterable[Hit]:
     return [Hit("artifact", f"{size / 2**20:,.0f} MB, more than {BIG / 2**20:,.0f}")] if size > BIG else []
 
 
+def retired(facts: Facts) -> Iterable[Hit]:
+    return facts.need("retired")
+
+
 def vulnerable(facts: Facts) -> Iterable[Hit]:
     return facts.need("vulnerable")
 
@@ -169,7 +173,14 @@ RULES: tuple[Rule, ...] = (
         "deprecated-option", 1, "Nothing that is on its way out",
         "it will be gone, and moving takes longer the later it begins",
         "waivers > 10 % of deploys",
-        "move to what takes its place: wend deprecate show NAME",
-        WARNED, deprecated,
+        "move to what takes its place: `wend deprecations` says how, and can propose it",
+        {**WARNED, "build": "warn"}, deprecated,
+    ),
+    Rule(
+        "retired-option", 1, "Nothing that is gone, or blocked for new",
+        "who keeps it for one keeps it for all, and everybody had the time that was announced",
+        "waivers > 10 % of deploys",
+        "move to what takes its place: `wend deprecations` says how; or ask for more time with a waiver",
+        {"laptop": "warn", "push": "enforce", "build": "enforce", "deploy": "enforce", "run": "warn"}, retired,
     ),
 )  # fmt: skip

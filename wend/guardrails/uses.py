@@ -45,12 +45,6 @@ def of_artifact(made: Artifact) -> tuple[str, ...]:
     return (f"path:{made.path}", *(f"toolchain:{tool}" for tool in made.tools))
 
 
-def matches(name: str, use: str) -> bool:
-    """Whether this use is one of what the name means: the same, or a version of it ("toolchain:python@3.8" means
-    3.8.10 too)."""
-    return use == name or use.startswith(f"{name}." if "@" in name else f"{name}@")
-
-
 def everything(uses: Iterable[str] | None, parts: Iterable[str] | None) -> list[str]:
     """The names and the dependencies as one list."""
     return [*(uses or ()), *(f"part:{one}" for one in parts or ())]

@@ -4,4 +4,4 @@
 itself from its ledger on the next start. There are no migrations.
 """
 
-SCHEMA = 12
+SCHEMA = 13

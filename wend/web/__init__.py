@@ -13,6 +13,7 @@ from wend.ledger.chain import Signer
 from wend.web import (
     api,
     bets,
+    deprecations,
     digest,
     guardrails,
     hatches,
@@ -33,7 +34,8 @@ from wend.web.show import Renderer
 from wend.web.stream import Streams
 
 ROOMS = (
-    ingest, api, signals, bets, digest, voice, pains, one_thing, research, rightsize, guardrails, hatches, paths, pages,
+    ingest, api, signals, bets, digest, voice, pains, one_thing, research, rightsize, guardrails, hatches, paths,
+    deprecations, pages,
     metrics,
 )  # fmt: skip
 GIT = {"git-receive-pack": "app.push", "git-upload-pack": "app.read", "info/refs": "app.push or app.read"}

@@ -22,8 +22,9 @@ from wend import auth, spec
 from wend.context import Actor, Context
 from wend.errors import Invalid, NotFound, Refused, WendError
 from wend.ledger.chain import Signer
+from wend.outgoing import Outgoing
 from wend.state import questions
-from wend.web import body, session
+from wend.web import body, leaving, session
 from wend.web.session import Session, Sessions
 from wend.web.show import Page, Renderer
 from wend.web.stream import Flow, StreamResponse, Streams, bug
@@ -60,6 +61,7 @@ class Web:
     streams: Streams
     renderer: Renderer
     limiter: CapacityLimiter
+    leaving: leaving.Leaving = field(default_factory=leaving.Leaving)
     room: body.Room = field(default_factory=lambda: body.Room(UNKNOWN))
 
 
@@ -185,8 +187,14 @@ class Gate:
         visit = await self.thread(lambda: admit(self.web, request, address))
         if request.method in CHANGING:
             visit = replace(visit, body=await body.take(request, address.most))
-        answer = await self.thread(lambda: finish(visit, address))
+
+        def act() -> tuple[Outgoing | None, Answer]:
+            return self.web.leaving.check(visit.ctx, address.method, address.path), finish(visit, address)
+
+        going, answer = await self.thread(act)
         response = await self.stream(visit, answer) if isinstance(answer, Flow) else answer
+        if going:
+            leaving.tell(response, going)
         if visit.session or (address.verb != OPEN and not address.signed):
             head = await self.thread(self.web.ctx.ledger.head)
             response.headers["Wend-Checkpoint"] = str(self.web.signer.sign(head))

@@ -10,8 +10,8 @@ from starlette.responses import RedirectResponse, Response
 from wend.errors import NotFound
 from wend.guardrails import gates, own, waivers
 from wend.guardrails.decide import GATES, MODES
+from wend.state import deprecations, questions
 from wend.state import guardrails as table
-from wend.state import questions
 from wend.web import body
 from wend.web.body import Field
 from wend.web.door import Address, Visit
@@ -56,8 +56,9 @@ def standing(visit: Visit) -> Item:
         modes = [[rule, gate, mode] for (rule, gate), mode in table.modes(db).items()]
         held = [vars(one) for one in waivers.of(db, visit.app)]
         now, written = waivers.now(db), table.own(db)
+        going, had = deprecations.outgoing(db), gates.live_uses(db, visit.app)
     about = {"modes": modes, "waivers": held, "now": now, "team": known.team, "new": known.live is None}
-    return about | {"own": [list(one) for one in written]}
+    return about | {"own": [list(one) for one in written], "outgoing": [vars(one) for one in going], "had": had}
 
 
 def write(visit: Visit) -> Item:

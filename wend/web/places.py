@@ -29,6 +29,7 @@ PLACES = (
         Place("/paths", "Golden paths", "app.read"),
         Place("/hatches", "Escape hatches", "platform.read"),
         Place("/guardrails", "Guardrails", "platform.read"),
+        Place("/deprecations", "On its way out", "platform.read"),
         Place("/rightsize", "Right size", "platform.read"),
     )),
     Place("/signals", "Signals", "signals.read", (
