@@ -19,6 +19,7 @@ from tests.told import BEGUN, HOUR, at, deployed
 from tests.web_world import World, world
 from wend import config, digest
 from wend.errors import Conflict, Down
+from wend.outgoing import Outgoing
 from wend.state.delivery import DAY
 
 MONDAY = BEGUN // DAY
@@ -85,6 +86,15 @@ def test_exceptions_are_told_when_there_are_any_and_nobody_is_named() -> None:
         "mail meant to be back on the path by 2024-01-01 (build)",
     ]
     assert digest.exceptions([], [], 20_001, at) == []
+
+
+def test_what_becomes_harder_this_week_is_told() -> None:
+    day, at = 86_400_000_000, 20_007 * 86_400_000_000
+    one = Outgoing(1, "path:old", "path:new", 0, at - 9 * day, at + 3 * day, at + 90 * day)
+    assert digest.ending_soon([one, replace(one, blocked=at + 9 * day)], at) == [
+        "path:old goes: blocked from 2024-10-14; path:new takes its place"
+    ]
+    assert digest.ending_soon([replace(one, retired=at - 1)], at) == []
 
 
 def test_titles_that_are_markdown_or_html_stay_text() -> None:

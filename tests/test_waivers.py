@@ -104,6 +104,36 @@ def test_breaking_the_glass_holds_four_hours_and_is_seen(there: World) -> None:
     assert "<script>alert" not in there.page("/guardrails").text
 
 
+def test_a_broken_glass_is_reviewed_by_somebody_else_and_until_then_told_of(there: World) -> None:
+    mine = there.token("*", owner="ada")
+    there.ask("POST", "/api/apps/shop/break-glass", {"reason": WHY}, token=mine)
+    assert "its review is due" in waivers.reminders(there.ctx, "shop")[0]
+    found = {"why": "one loose version went out, and is pinned"}
+    assert there.ask("POST", "/api/waivers/1/review", found, token=mine).status == 403
+    assert there.ask("POST", "/api/waivers/1/review", {"why": "fine"}).status == 422
+    assert "<b>review due</b>" in there.page("/guardrails").text
+    assert there.ask("POST", "/api/waivers/1/review", found).json["review_due"] is None
+    assert there.ask("POST", "/api/waivers/1/review", found).status == 409
+    assert waivers.reminders(there.ctx, "shop") == [] and "reviewed by" in there.page("/guardrails").text
+
+
+def test_a_review_is_overdue_after_two_days_and_a_waiver_is_told_of_a_week_before_it_ends() -> None:
+    row = {"rule": "*", "reviewed_by": None, "asked_at": 5}
+    assert waivers.reviewing(row, 5 + 2 * DAY) == {"review_due": 5 + 2 * DAY, "review_overdue": False}
+    assert waivers.reviewing(row, 6 + 2 * DAY)["review_overdue"]
+    assert waivers.reviewing(row | {"rule": "debug-mode"}, 9 * DAY)["review_due"] is None
+
+
+def test_a_push_is_told_of_waivers_that_end_soon(there: World) -> None:
+    for days in (3, 30):
+        ask(there, there.token("app.*", owner="ada"), days=days)
+    for number in (1, 2):
+        there.ask("POST", f"/api/waivers/{number}/approve", {}, token=there.token("*", owner="bob"))
+    assert waivers.reminders(there.ctx, "shop") == [
+        "waiver 1 of debug-mode ends in 2 days: mend it, or ask for another"
+    ]
+
+
 def test_the_page_approves_with_its_own_mark_alone(there: World) -> None:
     ask(there, there.token("app.*", owner="ada"))
     cookie = there.sign_in()

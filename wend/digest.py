@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from wend import emit, hatches, one_thing, secrets, signals, units, week
+from wend import emit, hatches, one_thing, outgoing, secrets, signals, units, week
 from wend.bets import ending
 from wend.context import Context
 from wend.errors import Conflict, Down, Invalid, WendError
@@ -28,6 +28,7 @@ from wend.ledger.rows import LEDGER
 from wend.research.people import customers
 from wend.signals import Scope, Signal, Window
 from wend.signals.look import bring_up_to_date
+from wend.state import deprecations
 from wend.state.delivery import DAY
 from wend.state.derived.rollups import monday
 from wend.state.own import HATCHES
@@ -139,6 +140,16 @@ def exceptions(held: Iterable[Mapping[str, Any]], left: Iterable[Mapping[str, An
     return [*lines, *(f"{one['app']} meant to be back on the path by {one['until']} ({one['kind']})" for one in over)]
 
 
+def ending_soon(going: Iterable[outgoing.Outgoing], at: int) -> list[str]:
+    """What is on its way out and becomes harder within SOON days."""
+    near = [(outgoing.after(one, at), one) for one in going if outgoing.after(one, at) - SOON * DAY <= at < one.retired]
+    lines: list[str] = []
+    for after, one in sorted(near, key=lambda each: each[0]):
+        stage = outgoing.stage(one, after)
+        lines.append(f"{one.what} goes: {stage} from {day_name(after // DAY)}; {one.replacement} takes its place")
+    return lines
+
+
 # ---------------------------------------------------------------------------------------------- asked of the tables
 
 
@@ -181,13 +192,15 @@ def gather(ctx: Context, back: int = 0, now: int | None = None) -> Found:
         found: Found = {"moved": moves(db, last, today, ctx.config.timezone), "simpler": simpler(db, begun * DAY)}
         people = week.facts(db, at)
         steps = week.steps(people, len(customers(ctx, db, today // DAY)))
+        going = deprecations.outgoing(db)
     every = ending.looked(ctx)
     bets = [bet for bet in every if bet["state"] == "open" or (bet.get("ended_day") or 0) >= begun]
     thing = {"says": ranking.says, "separable": ranking.separable, "title": first.title if first else None,
              "p_worst": first.p_worst if first else None, "people": ranking.people, "heard": ranking.heard}  # fmt: skip
     return {"week": begun, "monday": day_name(begun), "steps": [asdict(step) for step in steps],
             "silent": people.silent, "one_thing": thing, "bets": bets, **found,
-            "exceptions": exceptions(waivers.listed(ctx), hatches.listed(ctx, at / 1e6), begun, at)}  # fmt: skip
+            "exceptions": [*exceptions(waivers.listed(ctx), hatches.listed(ctx, at / 1e6)["hatches"], begun, at),
+                           *ending_soon(going, at)]}  # fmt: skip
 
 
 def day_name(day: int) -> str:

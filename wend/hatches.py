@@ -1,6 +1,7 @@
 """Escape hatches: leaving the path always works. It is asked why, in one line, counted, and learnt from.
 
-Facts: hatch_explained, feature_missed, and a pain's own (pain_named, evidence_linked).
+Facts: hatch_explained, deployed_elsewhere, came_back, hatches_shown, hatch_replaced, feature_missed, and a pain's own
+(pain_named, evidence_linked).
 
 When three teams need the same hatch, that is a missing feature: the radar opens the pain by itself, once. Nobody is
 told off: a hatch is the platform's shortcoming until somebody shows otherwise.
@@ -8,17 +9,21 @@ told off: a hatch is the platform's shortcoming until somebody shows otherwise.
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
-from wend import pains
+from wend import feedback, pains, proposals
 from wend.context import Context
-from wend.errors import Conflict, Invalid, NotFound
+from wend.errors import Conflict, Invalid, NotFound, WendError
 from wend.events import Fact
+from wend.proposals import Change
 from wend.state import hatches as table
+from wend.state import questions
 from wend.voice import evidence, ngrams
 from wend.voice.telemetry import hatch_id
 
@@ -88,13 +93,7 @@ def days_left(until: str | None, today: date) -> int | None:
 
 def explain(ctx: Context, app: str, kind: str, reason: str, until: str | None = None) -> Item:
     """Say why, and until when. Raises NotFound when the app has no such hatch in its live release, and Invalid."""
-    words = evidence.words(reason)
-    if words is None or len(words) > LONGEST:
-        raise Invalid(f"a reason has 1 to {LONGEST} characters", "say what the path lacks")
-    try:
-        ends = date.fromisoformat(until).isoformat() if until else None
-    except ValueError:
-        raise Invalid(f"{until!r} is no date", "write it like 2027-03-01") from None
+    words, ends = sentence(reason, "reason"), ending(until)
     with ctx.ledger.query() as db:
         mine = [row for row in table.live(db) if (row["app"], row["kind"]) == (app, kind)]
     if not mine:
@@ -102,6 +101,86 @@ def explain(ctx: Context, app: str, kind: str, reason: str, until: str | None = 
     about = {"kind": kind, "reason": words, "until": ends}
     ctx.ledger.append([Fact("hatch_explained", f"app/{app}", about, actor=ctx.actor.name, app=app)])
     return {"app": app, **about}
+
+
+def agree(ctx: Context, app: str, agrees: bool) -> Item:
+    """The team of this app agrees to be named with its hatches, or does no more. Raises Conflict when it has none."""
+    with ctx.ledger.query() as db:
+        team = questions.app(db, app).team
+    if not team:
+        raise Conflict(f"{app} belongs to no team, and is shown as it is", 'add team = "…" to wend.toml')
+    about = {"team": team, "agrees": agrees}
+    ctx.ledger.append([Fact("hatches_shown", f"team/{team}", about, actor=ctx.actor.name, team=team)])
+    return about
+
+
+def elsewhere(ctx: Context, service: str, team: str, place: str, reason: str, until: str | None = None) -> Item:
+    """Say that a service is deployed elsewhere: that is fine, and the platform wants to learn. Raises Invalid."""
+    texts = [sentence(text, name) for text, name in ((service, "service"), (team, "team"), (place, "where"))]
+    about = dict(zip(("service", "team", "place"), texts, strict=True))
+    about |= {"reason": sentence(reason, "reason"), "until": ending(until)}
+    ctx.ledger.append([Fact("deployed_elsewhere", f"service/{service}"[:400], about, actor=ctx.actor.name)])
+    return about
+
+
+def back(ctx: Context, service: str) -> None:
+    """It is deployed elsewhere no more. Raises NotFound."""
+    with ctx.ledger.query() as db:
+        if service not in {row["app"] for row in table.elsewhere(db)}:
+            raise NotFound(f"nobody said that {service[:60]!r} is deployed elsewhere", "`wend hatches` lists them")
+    ctx.ledger.append([Fact("came_back", f"service/{service}"[:400], {"service": service}, actor=ctx.actor.name)])
+
+
+def sentence(text: str, what: str) -> str:
+    said = evidence.words(text)
+    if said is None or len(said) > LONGEST:
+        raise Invalid(f"{what} has 1 to {LONGEST} characters", "say it in a few words")
+    return said
+
+
+def ending(until: str | None) -> str | None:
+    """Raises Invalid for what is no date."""
+    try:
+        return date.fromisoformat(until).isoformat() if until else None
+    except ValueError:
+        raise Invalid(f"{until!r} is no date", "write it like 2027-03-01") from None
+
+
+def replaced(ctx: Context, kind: str, by: str, say: Callable[[str], None]) -> list[Item]:
+    """The path can do now what this kind of hatch was for: propose its removal to every app that declares one, each
+    proven in a preview. What cannot be proposed is told, and the others go on."""
+    why = sentence(by, "by")
+    with ctx.ledger.query() as db:
+        apps = [row["app"] for row in table.live(db) if row["kind"] == kind and row["kind"] != "elsewhere"]
+    change = Change(f"hatch:{kind}", f"wend/without-hatch-{kind}", lambda folder: without(folder, kind),
+                    lambda report: f"Do without the hatch {kind}\n\n{why}\n")  # fmt: skip
+    found: list[Item] = []
+    for app in apps:
+        try:
+            said = proposals.propose(ctx, app, change, say)
+            found.append({"app": app, "state": said["state"], "branch": said["branch"], "preview": said["preview"]})
+        except WendError as error:
+            say(f"{app}: {error.message}")
+            found.append({"app": app, "state": "not proposed", "why": error.message})
+    about = {"kind": kind, "by": why, "apps": apps}
+    ctx.ledger.append([Fact("hatch_replaced", "hatches", about, actor=ctx.actor.name)])
+    return found
+
+
+def without(folder: Path, kind: str) -> Item:
+    """Take the table out of wend.toml; the rest stays as people wrote it."""
+    file = folder / "wend.toml"
+    if not file.is_file() or file.is_symlink():
+        return {"removed": 0}
+    kept: list[str] = []
+    removed, inside = 0, False
+    for line in file.read_text(encoding="utf-8").splitlines(keepends=True):
+        if line.lstrip().startswith("["):
+            inside = bool(re.match(rf"\s*\[hatch\.(?:{re.escape(kind)}|[\"']{re.escape(kind)}[\"'])[\].]", line))
+        removed += inside
+        kept += [] if inside else [line]
+    file.write_text("".join(kept).rstrip("\n") + "\n", encoding="utf-8")
+    return {"removed": removed}
 
 
 def tend(ctx: Context) -> int:
@@ -151,12 +230,20 @@ def link(ctx: Context, id: str, pain: int) -> None:
 # ---------------------------------------------------------------------------------------------- looks
 
 
-def listed(ctx: Context, now: float | None = None) -> list[Item]:
-    """Every hatch of a live release: app, team, kind, reason, until, since, renewed; `left`: days to its end, less than
-    0 when that is over."""
+def listed(ctx: Context, now: float | None = None) -> Item:
+    """`hatches`, one by one, of teams that agreed to be named, of whoever asks, and of nobody: app, team, kind, reason,
+    until, since, renewed; `left`: days to its end, less than 0 when that is over. `others`: counts by kind of the
+    rest."""
     today = datetime.fromtimestamp(time.time() if now is None else now, UTC).date()
     with ctx.ledger.query() as db:
-        return [row | {"left": days_left(row["until"], today)} for row in table.live(db)]
+        mine = feedback.person(ctx, db).team if ctx.actor.kind == "human" else None
+        rows, named = table.live(db), table.agreed(db) | {None, mine}
+    rest = [row for row in rows if row["team"] not in named]
+    kinds = sorted({row["kind"] for row in rest})
+    counts = [{"kind": kind, "hatches": sum(row["kind"] == kind for row in rest),
+               "teams": len({row["team"] for row in rest if row["kind"] == kind})} for kind in kinds]  # fmt: skip
+    shown = [row | {"left": days_left(row["until"], today)} for row in rows if row["team"] in named]
+    return {"hatches": shown, "others": counts}
 
 
 def radar(ctx: Context) -> list[Item]:

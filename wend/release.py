@@ -11,10 +11,11 @@ import shutil
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from typing import Any
 
-from wend import declared, deploy, fleet, resources, rollout, secrets, spec
-from wend.build import Artifact, Source, engine
+from wend import declared, departures, deploy, fleet, resources, rollout, secrets, spec
+from wend.build import Artifact, Source, engine, golden
 from wend.context import Context
 from wend.declared import Scaling
 from wend.deploy import Wish, undone_on_failure
@@ -22,12 +23,13 @@ from wend.errors import Conflict, Down, Invalid, NotFound, Refused, WendError
 from wend.events import Fact
 from wend.fleet import Outfit
 from wend.guardrails import gates
+from wend.guardrails.blobs import tree
 from wend.journal import Journal, Say
 from wend.leases import Lease
 from wend.receive import Push, check_turn
 from wend.rollout import Asked
-from wend.spec import Spec
-from wend.state import canaries, questions
+from wend.spec import Hatch, Spec
+from wend.state import canaries, hatches, questions
 from wend.state.questions import App, Release
 
 log = logging.getLogger(__name__)
@@ -129,6 +131,7 @@ def push(ctx: Context, pushed: Push, say: Say) -> None:
             known = gates.pushed(ctx, pushed, wanted, journal.say)
             made = make(ctx, journal, lease, pushed, wanted)
             gates.built(ctx, known, pushed.new, made, journal.say)
+            wanted = look_for_hatches(ctx, journal, pushed, wanted, made)
             with ctx.ledger.query() as db:
                 config, held = questions.config(db, pushed.app), questions.secrets(db, pushed.app)
             release(ctx, journal, lease, Wish(made, wanted, pushed.new, config, held), asked)
@@ -165,11 +168,19 @@ def look_at(ctx: Context, journal: Journal, pushed: Push) -> Spec:
             f"git push to /git/{wanted.app}.git, or correct wend.toml",
         )
     journal.step("checked", "" if found is None else "wend.toml")
-    for kind, hatch in wanted.hatches.items():
-        if not hatch.reason:
-            ask = f'wend hatches explain {kind} -a {spec.parent(pushed.app)} "…"'
-            journal.say(f"  hatch | {kind}: why does the path not fit? Say it once it is live: {ask}")
     return wanted
+
+
+def look_for_hatches(ctx: Context, journal: Journal, pushed: Push, wanted: Spec, made: Artifact) -> Spec:
+    """The spec with the departures that nobody declared; asks about them, once."""
+    owner = spec.parent(pushed.app)
+    path = golden.get(made.path, ctx.config.home / "paths")
+    found = departures.with_seen(wanted, departures.seen(tree(ctx.repos, pushed.repo, pushed.new), wanted, path))
+    with ctx.ledger.query() as db:
+        explained = hatches.explained(db, owner)
+    for line in departures.asks(found.hatches, explained, owner, datetime.now(UTC).date()):
+        journal.say(f"  hatch | {line}")
+    return found
 
 
 def make(ctx: Context, journal: Journal, lease: Lease, pushed: Push, wanted: Spec) -> Artifact:
@@ -280,14 +291,20 @@ def redeploy(
         journal.step("checked", tell=False)
         made = fleet.artifact(ctx, live)
         journal.step("built", "the live artifact", tell=False)
-        frozen = deploy.freeze(ctx, journal, Wish(made, spec_of(live), live.commit, config, held))
+        with ctx.ledger.query() as db:
+            left = hatches.of_release(db, live.app, live.number)
+        frozen = deploy.freeze(ctx, journal, Wish(made, spec_of(live, left), live.commit, config, held))
         journal.step("released", f"release {frozen.number}")
         go(ctx, journal, lease, frozen, fleet.outfit(ctx, frozen))
 
 
-def spec_of(live: Release) -> Spec:
-    """The part of a wend.toml that the release was made of. Its release command is not run again: nothing about the
-    code has changed."""
+def spec_of(live: Release, left: Mapping[str, tuple[str, str | None]] | None = None) -> Spec:
+    """The part of a wend.toml that the release was made of, with the hatches that it had (kind → reason, end). Its
+    release command is not run again: nothing about the code has changed."""
+    kinds = {
+        kind: Hatch(kind, None, reason, date.fromisoformat(until) if until else None)
+        for kind, (reason, until) in (left or {}).items()
+    }
     fields = ("command", "replicas", "memory", "cpu", "processes", "health", "boot", "grace")
     processes = {
         name: spec.Process(
@@ -297,7 +314,7 @@ def spec_of(live: Release) -> Spec:
         )
         for name, settings in live.processes.items()
     }
-    return Spec(processes=processes, env=live.env, release=live.command, declared=live.declared)
+    return Spec(processes=processes, env=live.env, release=live.command, hatches=kinds, declared=live.declared)
 
 
 def rollback(ctx: Context, name: str, number: int | None, say: Say) -> int:

@@ -237,6 +237,18 @@ def waivers_deny(number: int, why: str, json: bool) -> None:
     told(client().ask("POST", f"waivers/{number}/deny", {"why": why}), json, f"waiver {number} is denied")
 
 
+@waivers.command("review")
+@click.argument("number", type=click.IntRange(1))
+@click.option("--found", required=True, metavar="TEXT", help="What went out, and what should change.")
+@json_option
+def waivers_review(number: int, found: str, json: bool) -> None:
+    """Finish the review of a broken glass that somebody else broke. It is due within two days.
+
+    Example: wend waivers review 4 --found "one loose version went out; it is pinned since"
+    """
+    told(client().ask("POST", f"waivers/{number}/review", {"why": found}), json, f"broken glass {number} is reviewed")
+
+
 @waivers.command("revoke")
 @click.argument("number", type=click.IntRange(1))
 @click.option("--why", required=True, metavar="TEXT", help="In 20 characters or more.")

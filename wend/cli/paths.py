@@ -158,6 +158,21 @@ def paths_remove(name: str, json: bool) -> None:
     show.as_json(said) if json else show.say(f"{name} is offered no more")
 
 
+@paths.command("defaults")
+@json_option
+def paths_defaults(json: bool) -> None:
+    """The defaults, why they are as they are, and whether so many say otherwise that they should be others.
+
+    Example: wend paths defaults
+    """
+    said = client().get("defaults")
+    if json:
+        show.as_json(said)
+    else:
+        rows = ((one["name"], one["value"], one["reconsidered"]["says"]) for one in said)
+        show.table(("SETTING", "IS", "OTHERWISE"), rows)
+
+
 @paths.command("drift")
 @json_option
 def paths_drift(json: bool) -> None:

@@ -144,6 +144,8 @@ def pushed(ctx: Context, push: Push, wanted: Spec, say: Say) -> Facts:
     decision = judge(ctx, "push", looked.facts)
     for line in lines(decision, push.app):
         say(f"  guardrail | {line}")
+    for line in waivers.reminders(ctx, push.app):
+        say(f"  guardrail | {line}")
     keep(ctx, push.new, looked.facts, decision)
     refuse(decision)
     return looked.facts

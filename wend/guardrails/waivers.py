@@ -1,6 +1,6 @@
 """Dated exceptions from guardrails: asked for with a reason, approved by somebody else, gone by themselves.
 
-Facts: waiver_asked, waiver_approved, waiver_denied, waiver_revoked.
+Facts: waiver_asked, waiver_approved, waiver_denied, waiver_revoked, waiver_reviewed.
 
 The time by which a waiver holds is the clock's, but never before the newest event of the ledger: setting the clock back
 revives nothing. What is wrong with a waiver is refused when it is written, and it is ignored where it is read.
@@ -28,6 +28,8 @@ from wend.state import questions
 DAY, HOUR = 86_400_000_000, 3_600_000_000  # microseconds
 USUAL, MOST = 14, 90  # days
 GLASS = 4 * HOUR
+REVIEW = 48 * HOUR  # after a glass was broken
+SOON = 7  # days before its end that a waiver is spoken of
 LEAST, LONGEST = 20, 500  # characters of a reason
 TRIES = 5
 Item = dict[str, Any]
@@ -153,6 +155,20 @@ def break_glass(ctx: Context, app: str, reason: str) -> Item:
     return write(ctx, about, ("waiver_approved", {"begins": begins, "ends": begins + GLASS}))
 
 
+def review(ctx: Context, id: int, found: str) -> Item:
+    """Finish the review of a broken glass: what went out meanwhile, and what should change. By somebody else than who
+    broke it. Raises Refused, Conflict."""
+    human(ctx, "review a broken glass")
+    with ctx.ledger.query() as db:
+        row = table.waiver(db, id)
+    if row is None or row["rule"] != EVERY or row["reviewed_by"]:
+        what = "none" if row is None else "no broken glass" if row["rule"] != EVERY else "reviewed already"
+        raise Conflict(f"waiver {id} is {what}", "`wend waivers` lists them")
+    if row["asked_by"] == ctx.actor.name:
+        raise Refused("you broke this glass yourself", "somebody else reviews it")
+    return say(ctx, row, "waiver_reviewed", {"found": reason_of(found)})
+
+
 def human(ctx: Context, what: str) -> None:
     if ctx.actor.kind != "human":
         raise Refused(f"{ctx.actor.name} is no human and may not {what}", "an agent may ask: wend waive")
@@ -185,7 +201,30 @@ def listed(ctx: Context, app: str | None = None) -> list[Item]:
     """Every waiver, newest first, with `holds`: whether it does now."""
     with ctx.ledger.query() as db:
         rows, at = table.waivers(db, app), now(db)
-    return [row | {"holds": bool((one := held(row)) and one.begins <= at < one.ends)} for row in rows]
+    return [row | {"holds": bool((one := held(row)) and one.begins <= at < one.ends), **reviewing(row, at)}
+            for row in rows]  # fmt: skip
+
+
+def reviewing(row: Mapping[str, Any], at: int) -> Item:
+    """Of a broken glass: until when somebody else reviews it, and whether that is overdue. None: nothing is due."""
+    due = None if row["rule"] != EVERY or row["reviewed_by"] else int(row["asked_at"]) + REVIEW
+    return {"review_due": due, "review_overdue": due is not None and at > due}
+
+
+def reminders(ctx: Context, app: str) -> list[str]:
+    """What a push of the app is told of its waivers: those that end soon, and a broken glass that nobody reviewed."""
+    with ctx.ledger.query() as db:
+        at = now(db)
+    lines: list[str] = []
+    for row in listed(ctx, app):
+        days = (int(row["ends"] or 0) - at) // DAY
+        if row["holds"] and row["rule"] != EVERY and days < SOON:
+            when = "today" if days < 1 else f"in {days} days"
+            lines.append(f"waiver {row['id']} of {row['rule']} ends {when}: mend it, or ask for another")
+        if row["review_due"]:
+            late = "is overdue" if row["review_overdue"] else "is due"
+            lines.append(f'the glass was broken; its review {late}: wend waivers review {row["id"]} --found "…"')
+    return lines
 
 
 def of(db: Connection, app: str) -> list[Waiver]:

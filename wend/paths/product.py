@@ -18,8 +18,9 @@ from wend import rates
 from wend.build.golden import GoldenPath
 from wend.context import Context
 from wend.ingest.people import pseudonyms
+from wend.outgoing import Outgoing, stage
 from wend.paths import all, get, reconsider
-from wend.state import hatches, questions
+from wend.state import deprecations, hatches, questions
 from wend.state import paths as table
 from wend.state.delivery import DAY
 from wend.state.guardrails import WAIVERS
@@ -50,6 +51,15 @@ def median(values: Sequence[float]) -> Item:
 
 def shown(found: Interval | None) -> Item:
     return {"value": None, "low": None, "high": None, "n": 0} if found is None else asdict(found)
+
+
+def lifecycle(path: GoldenPath, going: Iterable[Outgoing], now: int) -> Item:
+    """Its state and what takes its place: what its file says, unless it is on its way out."""
+    one = next((each for each in going if each.what == f"path:{path.name}"), None)
+    if one is None:
+        return {"state": path.state, "replacement": path.replacement}
+    state = "retired" if stage(one, now) == "retired" else "deprecated"
+    return {"state": state, "replacement": one.replacement.removeprefix("path:")}
 
 
 def cage(refused: int, denied: int, left: int, pushes: int) -> Item:
@@ -96,9 +106,10 @@ def products(ctx: Context, now: float | None = None) -> list[Item]:
         apps = {one.name: one for one in questions.apps(db) if not one.parent}
         live = {name: one for name, one in questions.live_releases(db).items() if name in apps}
         left, easy = hatches.live(db), ease(db, names)
+        going = [one for one in deprecations.outgoing(db) if one.what.startswith("path:")]
         pinned = {one["path"]: {key: one[key] for key in ("url", "commit")} for one in table.paths(db)}
-        return [product(db, path, apps, live, left, easy.get(path.name), at) | {"pinned": pinned.get(path.name)}
-                for path in all(own)]  # fmt: skip
+        return [product(db, path, apps, live, left, easy.get(path.name), at)
+                | {"pinned": pinned.get(path.name), **lifecycle(path, going, at)} for path in all(own)]  # fmt: skip
 
 
 def one(ctx: Context, name: str) -> Item:

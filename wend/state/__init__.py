@@ -4,4 +4,4 @@
 itself from its ledger on the next start. There are no migrations.
 """
 
-SCHEMA = 13
+SCHEMA = 14

@@ -28,6 +28,8 @@ WAIVERS = table(
     number("begins", null=True),
     number("ends", null=True),
     text("why", null=True),
+    text("reviewed_by", null=True),
+    text("found", null=True),
     sa.Index("waivers_app", "app", "state"),
 )
 JUDGED = table(
@@ -69,7 +71,7 @@ def waiver_asked(db: Connection, event: Event) -> None:
     keys = ("rule", "app", "print", "reason", "owner", "days")
     row: dict[str, Any] = {"id": event.data["waiver"], **{key: event.data[key] for key in keys}}
     row |= {"asked_by": event.actor, "asked_at": event.at, "state": "asked"}
-    db.execute(sa.insert(WAIVERS), row | dict.fromkeys(("by", "begins", "ends", "why")))
+    db.execute(sa.insert(WAIVERS), row | dict.fromkeys(("by", "begins", "ends", "why", "reviewed_by", "found")))
 
 
 def waiver_approved(db: Connection, event: Event) -> None:
@@ -82,6 +84,10 @@ def waiver_denied(db: Connection, event: Event) -> None:
 
 def waiver_revoked(db: Connection, event: Event) -> None:
     put(db, event, state="revoked", by=event.actor, why=event.data["why"], ends=event.at)
+
+
+def waiver_reviewed(db: Connection, event: Event) -> None:
+    put(db, event, reviewed_by=event.actor, found=event.data["found"])
 
 
 def put(db: Connection, event: Event, **values: Any) -> None:
@@ -109,6 +115,7 @@ REDUCERS = (
     waiver_approved,
     waiver_asked,
     waiver_denied,
+    waiver_reviewed,
     waiver_revoked,
 )
 

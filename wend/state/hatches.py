@@ -21,6 +21,35 @@ EXPLAINED = table(
 )
 RADAR = table("radar", text("kind", key=True), text("evidence", key=True), number("pain"), number("at"), outlives=True)
 
+ELSEWHERE = table(
+    "elsewhere",
+    text("service", key=True),
+    text("team", null=True),
+    text("place"),
+    text("reason"),
+    text("until", null=True),
+    number("since"),
+)
+CONSENT = table("hatch_consent", text("team", key=True), number("at"))
+
+
+def deployed_elsewhere(db: Connection, event: Event) -> None:
+    """What was said last holds, since it was said first."""
+    row = {key: event.data[key] for key in ("service", "team", "place", "reason", "until")} | {"since": event.at}
+    later = {key: row[key] for key in ("team", "place", "reason", "until")}
+    db.execute(insert(db, ELSEWHERE).values(row).on_conflict_do_update(index_elements=["service"], set_=later))
+
+
+def came_back(db: Connection, event: Event) -> None:
+    db.execute(sa.delete(ELSEWHERE).where(ELSEWHERE.c.service == event.data["service"]))
+
+
+def hatches_shown(db: Connection, event: Event) -> None:
+    """A team agrees to be named, or does no more."""
+    db.execute(sa.delete(CONSENT).where(CONSENT.c.team == event.data["team"]))
+    if event.data["agrees"]:
+        db.execute(sa.insert(CONSENT), {"team": event.data["team"], "at": event.at})
+
 
 def hatch_explained(db: Connection, event: Event) -> None:
     """What was said last holds."""
@@ -34,7 +63,7 @@ def feature_missed(db: Connection, event: Event) -> None:
     add_once(db, RADAR, [about | {"evidence": one} for one in event.data["evidence"]])
 
 
-REDUCERS = (feature_missed, hatch_explained)
+REDUCERS = (came_back, deployed_elsewhere, feature_missed, hatch_explained, hatches_shown)
 
 
 # ---------------------------------------------------------------------------------------------- questions
@@ -60,7 +89,33 @@ def live(db: Connection) -> list[dict[str, Any]]:
         said_reason, said_until = row.pop("said"), row.pop("said_until")
         row |= {"reason": row["reason"] or said_reason or "", "until": row["until"] or said_until}
         row |= {"since": begun[mine], "renewed": max(0, len(ends.get(mine, ())) - 1)}
-    return rows
+    return [*rows, *elsewhere(db)]
+
+
+def elsewhere(db: Connection) -> list[dict[str, Any]]:
+    """Services that their teams deploy elsewhere, in the shape of the other hatches."""
+    rows = db.execute(sa.select(ELSEWHERE).order_by(ELSEWHERE.c.service)).mappings()
+    return [
+        {"app": row["service"], "team": row["team"], "kind": "elsewhere", "reason": f"{row['place']}: {row['reason']}"}
+        | {"until": row["until"], "since": row["since"], "renewed": 0}
+        for row in rows
+    ]
+
+
+def of_release(db: Connection, app: str, release: int) -> dict[str, tuple[str, str | None]]:
+    """Kind → (reason, end) of the hatches of one release."""
+    here = (HATCHES.c.app == app) & (HATCHES.c.release == release)
+    return {row.kind: (row.reason, row.until) for row in db.execute(sa.select(HATCHES).where(here))}
+
+
+def explained(db: Connection, app: str) -> set[str]:
+    """The kinds that somebody has given a reason for."""
+    return {str(row.kind) for row in db.execute(sa.select(EXPLAINED.c.kind).where(EXPLAINED.c.app == app))}
+
+
+def agreed(db: Connection) -> set[str]:
+    """Teams that agree to be named with their hatches."""
+    return {str(row.team) for row in db.execute(sa.select(CONSENT.c.team))}
 
 
 def missed(db: Connection) -> dict[tuple[str, str], int]:

@@ -102,16 +102,17 @@ def break_glass(visit: Visit) -> Item:
 
 
 def settle(visit: Visit) -> Item:
-    """approve, deny or revoke."""
+    """approve, deny, revoke or review."""
     return settled(visit, visit.name, str(visit.read(Field("why", "text", ""))["why"]))
 
 
 def settled(visit: Visit, act: str, why: str) -> Item:
     if act == "approve":
         return waivers.approve(visit.ctx, number(visit))
-    if act not in ("deny", "revoke"):
-        raise NotFound(f"nothing of a waiver is called {act[:40]!r}", "approve, deny or revoke")
-    return (waivers.deny if act == "deny" else waivers.revoke)(visit.ctx, number(visit), why)
+    acts = {"deny": waivers.deny, "revoke": waivers.revoke, "review": waivers.review}
+    if act not in acts:
+        raise NotFound(f"nothing of a waiver is called {act[:40]!r}", "approve, deny, revoke or review")
+    return acts[act](visit.ctx, number(visit), why)
 
 
 # ---------------------------------------------------------------------------------------------- the page

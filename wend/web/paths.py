@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.responses import RedirectResponse, Response
 
-from wend import auth, paths, proposals
+from wend import auth, defaults, paths, proposals
 from wend.paths import catalogue, product, update
 from wend.voice import telemetry
 from wend.web import reading
@@ -54,6 +54,12 @@ def remove(visit: Visit) -> Item:
     return {"path": visit.name, "removed": True}
 
 
+def opinions(visit: Visit) -> list[Item]:
+    """The defaults, with why they are as they are, and whether to think them over."""
+    visit.query.done()
+    return defaults.listed(visit.ctx)
+
+
 def drift(visit: Visit) -> list[Item]:
     visit.query.done()
     return update.drift(visit.ctx)
@@ -74,7 +80,9 @@ def renew(visit: Visit) -> Flow:
 
 
 def page(visit: Visit) -> Page:
-    return Page("paths.html", product.products(visit.ctx))
+    sees = auth.permits(visit.ctx.actor.scopes, "platform.read", None)
+    held = defaults.listed(visit.ctx) if sees else []
+    return Page("paths.html", product.products(visit.ctx), {"defaults": held})
 
 
 def path_page(visit: Visit) -> Page:
@@ -97,6 +105,7 @@ def renew_form(visit: Visit) -> Response:
 ADDRESSES: tuple[Address, ...] = (
     Address("GET", "/api/paths", SEE, listed, any_app),
     Address("GET", "/api/paths/drift", "platform.read", drift),
+    Address("GET", "/api/defaults", "platform.read", opinions),
     Address("POST", "/api/paths", MANAGE, add),
     Address("GET", "/api/paths/{name}", SEE, shown, any_app),
     Address("DELETE", "/api/paths/{name}", MANAGE, remove),
