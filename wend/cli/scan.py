@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import click
 from wend.build.rules import on_disk
 from wend.cli import show
 from wend.cli.checks import listed
+from wend.cli.client import client
 from wend.cli.options import json_option
 from wend.scan import scan as look
 
@@ -20,7 +22,7 @@ FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 def scan() -> None:
     """Find escape hatches that nobody declared. Only you see what is found.
 
-    Example: wend scan git ~/src/*
+    Example: wend scan git ~/src/* · wend scan kubernetes --context prod
     """
 
 
@@ -51,3 +53,46 @@ def scan_git(repos: tuple[Path, ...], json: bool) -> None:
     for kind in sorted({kind for kind, _ in kinds}):
         many = sum(each == kind for each, _ in kinds)
         show.note(f"{kind}: {many} {'repository' if many == 1 else 'repositories'}")
+
+
+@scan.command("kubernetes")
+@click.option("--context", metavar="NAME", help="Of your kubeconfig; default: the current one.")
+@json_option
+def scan_kubernetes(context: str | None, json: bool) -> None:
+    """What runs in a cluster and no app of ours accounts for: deployments, stateful and daemon sets, cron jobs.
+
+    Example: wend scan kubernetes --context prod
+    """
+    from wend import workloads
+
+    told(workloads.unaccounted(workloads.kubernetes(context), apps()), json, "the cluster")
+
+
+@scan.command("aws")
+@click.option("--region", metavar="NAME", help="Default: that of your profile.")
+@json_option
+def scan_aws(region: str | None, json: bool) -> None:
+    """What runs in an AWS account and no app of ours accounts for: ECS services, Lambda functions, App Runner.
+
+    Example: wend scan aws --region eu-central-1
+    """
+    from wend import workloads
+
+    told(workloads.unaccounted(workloads.aws(region), apps()), json, "the account")
+
+
+def apps() -> set[str]:
+    """The apps that the platform runs."""
+    return {str(one["name"]) for one in client().get("apps")}
+
+
+def told(found: Sequence[Any], json: bool, place: str) -> None:
+    """What was found, and how to say that it is meant so."""
+    if json:
+        show.as_json([{key: getattr(one, key) for key in ("kind", "where", "name", "replicas")} for one in found])
+    elif not found:
+        show.note(f"every workload of {place} is an app of ours, as far as can be seen")
+    else:
+        rows = ((one.kind, one.where, one.name, one.replicas) for one in found)
+        show.table(("WHAT", "WHERE", "NAME", "REPLICAS"), rows)
+        show.note(f"{len(found)} of {place} are no apps of ours. If that is meant so: wend hatches elsewhere NAME …")
