@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import ctypes
 import fcntl
 import importlib
 import json
@@ -52,6 +53,7 @@ from wend.web import app as web_app
 from wend.worker import Worker
 
 WATCHED = "wend-terminal"  # the user name that our credential helper gives when a person reads along
+ARENA_MAX = -8  # malloc.h
 log = logging.getLogger("wend")
 
 
@@ -332,6 +334,13 @@ def halt(home: Path) -> None:
         ctx.ledger.close()
 
 
+def share_memory() -> None:
+    """Two arenas for all threads, where the C library has such: by default each of ours, which mostly wait, has one of
+    its own (mallopt(3), M_ARENA_MAX)."""
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).mallopt(ARENA_MAX, 2)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """`--home DIR [--listen HOST:PORT] [--edge HOST:PORT]`; the exit code of the error, if any."""
     import argparse
@@ -346,6 +355,7 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    share_memory()
     try:
         if chosen.halt:
             halt(chosen.home)

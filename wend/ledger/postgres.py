@@ -130,10 +130,12 @@ class Postgres(Store):
     def create(self, connection: sa.Connection, tables: sa.MetaData) -> None:
         """Text is sorted by its bytes, as SQLite does, whatever language the database was made for."""
         copies = sa.MetaData()
-        for table in tables.sorted_tables:
-            for column in table.to_metadata(copies).columns:
+        for copy in [table.to_metadata(copies) for table in tables.sorted_tables]:
+            for column in copy.columns:
                 if isinstance(column.type, sa.Text):
                     column.type = sa.Text(collation="C")
+            for index in copy.indexes:
+                index.dialect_options["postgresql"]["where"] = index.dialect_options["sqlite"]["where"]
         copies.create_all(connection)
 
     def give_up(self, group: Sequence[Request], error: BaseException) -> None:

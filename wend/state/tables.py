@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 
 META = sa.MetaData()
 
@@ -31,13 +31,18 @@ def flag(name: str) -> sa.Column[object]:
 
 
 def some_of(name: str, which: str, *columns: Any) -> sa.Index:
-    """An index of the rows of which this SQL is true; used where a question says the same."""
-    return sa.Index(name, *columns, sqlite_where=sa.text(which), postgresql_where=sa.text(which))
+    """An index of the rows of which this SQL is true; used where a question says the same. (PostgreSQL's body takes it
+    over: naming its dialect here would load it everywhere.)"""
+    return sa.Index(name, *columns, sqlite_where=sa.text(which))
 
 
 def insert(db: Connection, into: sa.Table) -> Any:
     """An INSERT that can say what to do with a row whose key is there; both databases spell it the same way."""
-    return postgresql.insert(into) if db.dialect.name == "postgresql" else sqlite.insert(into)
+    if db.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql  # late: a home on SQLite needs none of it
+
+        return postgresql.insert(into)
+    return sqlite.insert(into)
 
 
 def add_once(db: Connection, into: sa.Table, rows: Sequence[dict[str, Any]]) -> None:
