@@ -66,8 +66,8 @@ def cage(refused: int, denied: int, left: int, pushes: int) -> Item:
     """The cage index: walls that somebody met, per 100 pushes, with the exact interval of a Poisson count. A wall is a
     push that the path refused by a rule of its own, a waiver that was denied, or an app that left."""
     walls = refused + denied + left
-    found = rates.rate(walls, pushes / 100) if pushes else None
-    return {"refused": refused, "denied": denied, "left": left, "pushes": pushes, "index": shown(found)}
+    index = shown(rates.rate(walls, pushes / 100) if pushes else None) | {"n": pushes}
+    return {"refused": refused, "denied": denied, "left": left, "pushes": pushes, "index": index}
 
 
 # ---------------------------------------------------------------------------------------------- asked of the tables
