@@ -220,7 +220,7 @@ def test_a_template_that_changes_gets_another_version() -> None:
         "go-web": (1, "8a2b582df1ac"),
         "node-web": (1, "f2d35aa8f8ee"),
         "procfile": (1, "b98300f75189"),
-        "python-web": (1, "f48f348b00d3"),
+        "python-web": (2, "1fe081e782dd"),
         "static-site": (1, "35c766dfb846"),
     }
     assert {one.name: (one.version, hashed(one.template)) for one in paths.all()} == known
@@ -249,7 +249,7 @@ def test_what_becomes_of_a_proposal() -> None:
 def test_the_commit_says_what_to_look_at() -> None:
     report = Report(["a"] * 9, ["b"], {"c.py": "-x\n+y"}, {"d.py": "@@"}, ["e"])
     said = update.message(paths.get("python-web"), 0, report)
-    assert said.splitlines()[0] == "Update the template python-web from version 0 to 1"
+    assert said.splitlines()[0] == f"Update the template python-web from version 0 to {paths.get('python-web').version}"
     assert "yours is kept" in said and "c.py" in said and "and 1 more" in said
 
 

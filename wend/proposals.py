@@ -69,7 +69,7 @@ def propose(ctx: Context, app: str, change: Change, say: Say) -> Item:
             report = change.edit(checkout)
             commit = committed(ctx, checkout, change.message(report))
             if not commit:
-                raise Refused(f"{change.what} changes nothing in {app}", "nothing to do")
+                raise Refused(f"{change.what} changes nothing in {app}", "it needs no proposal")
             bring(ctx, repo, checkout, commit)
         ctx.repos.move(repo, ref, commit, there, f"proposal: {change.what}")
         say(f"{change.branch} is proposed to {app}, on {base[:9]} of {known.branch}")

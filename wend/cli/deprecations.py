@@ -41,8 +41,8 @@ def deprecate(what: str, dry_run: bool, json: bool, **said: Any) -> None:
         show.as_json(found)
         return
     would = "would go" if dry_run else f"goes (deprecation {found['deprecation']})"
-    hours = sum(found["costs"].values()) / 60
-    show.say(f"{found['what']} {would}: {found['using']} apps use it, about {hours:.1f} h of work for their teams")
+    hours, apps = sum(found["costs"].values()) / 60, "app uses" if found["using"] == 1 else "apps use"
+    show.say(f"{found['what']} {would}: {found['using']} {apps} it, about {hours:.1f} h of work for their teams")
     show.facts([(key, date(found[key])) for key in ("warned", "blocked", "retired")])
     for begin, end in found["brownouts"]:
         show.say(f"brown-out of new deploys: {moment(begin)}, {(end - begin) // 60_000_000} minutes")

@@ -56,10 +56,10 @@ def product(said: Item) -> list[tuple[str, object]]:
         ("path", f"{said['name']}, version {said['version']}, {said['state']}, kept by {said['owner']}"),
         ("outcome", said["outcome"]),
         ("because", said["because"]),
-        ("on it", f"{said['apps']} apps of {said['teams']} teams, {share(said['adoption'])} of what is live"),
-        ("easy", f"{share(said['ease'])} found their push easy"),
+        ("on it", f"apps: {said['apps']}, teams: {said['teams']}, of what is live: {share(said['adoption'])}"),
+        ("push was easy", share(said["ease"]) if said["ease"]["n"] else "cannot tell: too few have said"),
         ("first deploy", seconds(said["first_deploy"])),
-        ("left for", f"{kinds} ({hatches['open']} hatches of {hatches['teams']} teams)"),
+        ("left for", f"{kinds} (hatches: {hatches['open']}, teams: {hatches['teams']})"),
         ("walls", f"{walls(cage)}: {met}"),
         ("reconsider", said["reconsidered"]["says"] if said["reconsidered"] else None),
         *((f"free: {key}", words) for key, words in said["free"].items()),
@@ -83,7 +83,8 @@ def walls(cage: Item) -> str:
     found = cage["index"]
     if found["value"] is None:
         return "no data"
-    return f"{found['value']:.2g} per 100 pushes ({found['low']:.2g}–{found['high']:.2g}, n {cage['pushes']})"
+    value, low, high = (units.text(found[key], "count") for key in ("value", "low", "high"))
+    return f"{value} per 100 pushes ({low}–{high}, n {cage['pushes']})"
 
 
 @paths.command("add")

@@ -69,7 +69,10 @@ def update(ctx: Context, app: str, say: Say) -> Item:
         raise Refused(what, "`wend new` makes apps that can be updated")
     path, old = get(origin[0], ctx.config.home / "paths"), origin[1]
     if old >= path.version:
-        raise Refused(f"{app} has the newest template of {path.name}: version {path.version}", "nothing to do")
+        raise Refused(
+            f"{app} has the newest template of {path.name}: version {path.version}",
+            "`wend paths drift` shows who is behind",
+        )
     template = templates.keep(ctx, path)
     if old not in templates.versions(ctx, path.name):
         raise NotFound(f"version {old} of {path.name} was never here", "another home made this app: merge it by hand")
