@@ -229,6 +229,6 @@ def test_a_guide_that_was_read_and_nothing_came_of_it_is_evidence_a_day_later(
 
 def test_opening_a_guide_is_kept_once_a_day_and_of_people_alone(ctx: Context) -> None:
     for kind in ("human", "human", "agent"):
-        telemetry.opened(replace(ctx, actor=Actor("ada", kind)), "python-web")
+        telemetry.opened(replace(ctx, actor=Actor("zoe", kind)), "python-web")
     (event,) = ctx.ledger.read(0, ("guide_opened",))
-    assert event.actor == "portal" and "ada" not in str(event)
+    assert event.actor == "portal" and "zoe" not in str(event)
