@@ -31,7 +31,7 @@ def keys(table: Mapping[str, object], at: tuple[str, ...] = ()) -> Iterator[str]
     """Every key of wend.toml with its table; the app's own words become NAME and KIND."""
     for key, value in table.items():
         shown = FREE[at[0]] if len(at) == 1 and at[0] in FREE else key
-        if isinstance(value, dict):
+        if isinstance(value, dict) and key not in schema.OPEN:
             yield from keys(value, (*at, shown))
         else:
             yield ".".join((*at, shown))

@@ -1,5 +1,6 @@
 """What an app declares beside its processes: how it goes out, how it scales, what runs by the clock, what it stores,
-and what its previews may know. Each parser takes its table of `wend.toml` and raises Invalid with the value."""
+what its previews may know, and how proxy and sandbox are patched. Each parser takes its table of `wend.toml` and raises
+Invalid with the value."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from cronsim import CronSim, CronSimError
 
 from wend.errors import Invalid
+from wend.patches import Patches, patches
 
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,29}")
 MOST = 100
@@ -85,12 +87,13 @@ class Declared:
     crons: Mapping[str, Cron] = field(default_factory=dict[str, Cron])
     resources: Mapping[str, Resource] = field(default_factory=dict[str, Resource])
     preview: Preview = field(default_factory=Preview)
+    patches: Patches = field(default_factory=Patches)
 
     def kept(self) -> dict[str, Any]:
         """As plain tables, in the shape of `wend.toml`; `declared` reads them back."""
         entries = {"cron": self.crons, "resources": self.resources}
         tables = {key: {name: plain(one) for name, one in found.items()} for key, found in entries.items()}
-        return {"canary": plain(self.canary), **tables, "preview": plain(self.preview)}
+        return {"canary": plain(self.canary), **tables, "preview": plain(self.preview), "hatch": self.patches.kept()}
 
 
 def plain(one: Any) -> dict[str, Any]:
@@ -109,6 +112,7 @@ def declared(data: Mapping[str, Any]) -> Declared:
         {name: cron(name, table) for name, table in data.get("cron", {}).items()},
         {name: resource(name, table) for name, table in data.get("resources", {}).items()},
         preview(data.get("preview", {})),
+        patches(data.get("hatch", {})),
     )
 
 

@@ -11,6 +11,7 @@ from wend import build, resources, secrets
 from wend.build import Artifact, store
 from wend.context import Context
 from wend.errors import Down
+from wend.patches import Patches
 from wend.resources import Granted
 from wend.route import Backend, Route
 from wend.run import Box, Limits, Mount, Replica, Status
@@ -20,6 +21,7 @@ from wend.state.questions import Release
 MEMORY = 512 * 2**20
 PROCESSES = 512
 BESIDE = 25  # the share of the processor that a job or a one-off gets where an app gets 100
+NONE = Patches()
 ALIVE = frozenset({"starting", "up", "lost", "asleep"})
 
 
@@ -54,14 +56,17 @@ def wanted(settings: Mapping[str, Any], scale: int | None) -> int:
 
 def box(release: Release, command: str, settings: Mapping[str, Any], outfit: Outfit, port: bool) -> Box:
     """What a process of this release may see and use."""
+    patch = release.declared.patches
     limits = Limits(
         memory=settings.get("memory") or MEMORY,
         pids=settings.get("processes") or PROCESSES,
         cpu=settings.get("cpu"),
+        log=patch.log or Limits.log,
     )
     mounts = (Mount(outfit.artifact.root, "/app", "overlay"), *outfit.artifact.mounts, *outfit.granted.mounts)
     return Box(
         command,
+        cwd=patch.cwd or "/app",
         user=release.app,
         mounts=mounts,
         limits=limits,
@@ -121,9 +126,11 @@ def route(
     warm: Iterable[int],
     share: tuple[int, int] | None = None,
     sticky: bool = False,
+    patches: Mapping[int, Patches] | None = None,
 ) -> Route:
     """All traffic to `live`, but the `share` (release, percent) of a canary that is there; the `warm` ones known to the
-    proxy, without traffic."""
+    proxy, without traffic. `patches`: those of each release; the route's is the one of `live`."""
+    patched = patches or {}
     known = {number: endpoints(have, number) for number in {*warm, *([share[0]] if share else [])}}
     weights: dict[int, int] = {}
     if live is not None:
@@ -131,9 +138,12 @@ def route(
         taken = share[1] if share and known[share[0]] and known[live] else 0
         weights = {live: 100 - taken if known[live] else 0} | ({share[0]: taken} if share else {})
     backends = {
-        number: Backend(weights.get(number, 0), found) for number, found in known.items() if found or number == live
+        number: Backend(weights.get(number, 0), found, patched.get(number, NONE).cluster)
+        for number, found in known.items()
+        if found or number == live
     }
-    return Route(hosts, backends, sticky=sticky and share is not None)
+    action = patched.get(live, NONE).route if live is not None else {}
+    return Route(hosts, backends, sticky and share is not None, action)
 
 
 # ---------------------------------------------------------------------------------------------- acts

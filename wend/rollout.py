@@ -22,6 +22,7 @@ from wend.declared import Canary as Policy
 from wend.errors import Conflict, NotFound, WendError
 from wend.events import Fact
 from wend.journal import Journal, Say
+from wend.patches import Patches
 from wend.route import Route
 from wend.run import Status
 from wend.state import canaries, questions
@@ -143,7 +144,14 @@ def route(ctx: Context, app: App, have: list[Status], warm: Iterable[int]) -> Ro
         row = under_way(canaries.running(db, app.name))
     share = (row.release, row.weight) if row else None
     sticky = bool(row and row.policy.get("sticky"))
-    return fleet.route(fleet.hosts(ctx, app.name), have, app.live, warm, share, sticky)
+    return fleet.route(fleet.hosts(ctx, app.name), have, app.live, warm, share, sticky, patches(ctx, app.name, have))
+
+
+def patches(ctx: Context, name: str, have: Iterable[Status]) -> dict[int, Patches]:
+    """What the releases that are there change of the proxy."""
+    with ctx.ledger.query() as db:
+        found = questions.declared_by(db, name, {status.release for status in have})
+    return {number: kept.patches for number, kept in found.items()}
 
 
 def reroute(ctx: Context, name: str, warm: Iterable[int], without: Iterable[str] = ()) -> None:
@@ -194,7 +202,8 @@ def switch(
         facts = [*closing(rows, journal.id, ctx.actor.name, ending), live]
         if watched and previous is not None:
             facts.append(watch_fact(ctx, journal, release, previous, watched))
-        ctx.router.set(app.name, fleet.route(fleet.hosts(ctx, app.name), have, release.number, warm))
+        hosts, patched = fleet.hosts(ctx, app.name), patches(ctx, app.name, have)
+        ctx.router.set(app.name, fleet.route(hosts, have, release.number, warm, patches=patched))
         try:
             journal.step("live", ctx.config.url(app.name), with_facts=facts, tell=False)
         except WendError:

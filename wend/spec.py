@@ -17,13 +17,14 @@ from wend import declared
 from wend.declared import Declared, Scaling
 from wend.errors import Invalid
 from wend.schema import check_against, example
+from wend.units import read_size
 
 APP = re.compile(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?")
 PROCESS = re.compile(r"[a-z][a-z0-9_-]{0,29}")
 ENV = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}")
 SLUG = re.compile(r"[a-z](-?[a-z0-9])*")
+LEAST_MEMORY = 4 * 2**20
 LABEL = 63  # the most letters that one part of a host name may have
-UNITS = {"K": 2**10, "M": 2**20, "G": 2**30}
 MAX_BYTES = 256 * 2**10
 
 
@@ -120,7 +121,7 @@ def process(name: str, table: Mapping[str, Any]) -> Process:
         name,
         command=table.get("command"),
         replicas=replicas,
-        memory=size(table["memory"], f"process.{name}.memory") if "memory" in table else None,
+        memory=memory(table, name),
         cpu=positive(table, name, "cpu"),
         processes=int(positive(table, name, "processes") or 0) or None,
         health=health(table.get("health"), name),
@@ -137,6 +138,15 @@ def positive(table: Mapping[str, Any], process_name: str, key: str) -> float | N
     return None if value is None else float(value)
 
 
+def memory(table: Mapping[str, Any], process_name: str) -> int | None:
+    if "memory" not in table:
+        return None
+    size = read_size(table["memory"], f"process.{process_name}.memory")
+    if size < LEAST_MEMORY:
+        raise Invalid(f"wend.toml: process.{process_name}.memory = {table['memory']!r} is less than 4M", 'like "256M"')
+    return size
+
+
 def health(value: str | None, name: str) -> str | None:
     if value is not None and not re.fullmatch(r"/[!-~]{0,500}", value):
         raise Invalid(f"wend.toml: process.{name}.health = {value!r} must be a path that starts with /")
@@ -145,15 +155,6 @@ def health(value: str | None, name: str) -> str | None:
 
 def hatch(kind: str, table: Mapping[str, Any]) -> Hatch:
     return Hatch(kind, table.get("command"), str(table.get("reason", "")).strip(), table.get("until"))
-
-
-def size(value: str, where: str) -> int:
-    """Bytes from "256M" (K, M, G are binary). Raises Invalid."""
-    match = re.fullmatch(r"(\d{1,12}(?:\.\d{1,3})?)([KMG])i?B?", value.strip(), re.IGNORECASE)
-    amount = int(float(match[1]) * UNITS[match[2].upper()]) if match else 0
-    if not 4 * 2**20 <= amount <= 2**50:
-        raise Invalid(f"wend.toml: {where} = {value!r} is not a size of at least 4M", 'write it like "256M"')
-    return amount
 
 
 def procfile(text: str) -> dict[str, str]:

@@ -1,9 +1,13 @@
-"""How a measured value is written for people: by the unit of its signal."""
+"""How a measured value is written for people: by the unit of its signal; and sizes as people write them."""
 
 from __future__ import annotations
 
 import math
+import re
 
+from wend.errors import Invalid
+
+SIZES = {"K": 2**10, "M": 2**20, "G": 2**30}
 SPANS = ((2 * 86400.0, 86400.0, "d"), (3600.0, 3600.0, "h"), (60.0, 60.0, "min"), (1.0, 1.0, "s"), (0.0, 0.001, "ms"))
 PACES = ((1.0, 1.0, "per day"), (1 / 7, 1 / 7, "per week"), (0.0, 1 / 30, "per month"))  # from, one of it, its name
 NAMES = {
@@ -78,3 +82,12 @@ def interval(low: float | None, high: float | None, unit: str, brief: bool = Fal
         name = "day"
     numbers = f"{digits(low / one)}–{digits(high / one)}"
     return numbers + BRIEF[name] if brief and name in BRIEF else f"{numbers} {name}".rstrip()
+
+
+def read_size(given: str, where: str) -> int:
+    """Bytes from "256M" (K, M, G are binary). `where`: the key of `wend.toml`. Raises Invalid."""
+    match = re.fullmatch(r"(\d{1,12}(?:\.\d{1,3})?)([KMG])i?B?", given.strip(), re.IGNORECASE)
+    amount = int(float(match[1]) * SIZES[match[2].upper()]) if match else 0
+    if not 0 < amount <= 2**50:
+        raise Invalid(f"wend.toml: {where} = {given!r} is not a size", 'write it like "256M"')
+    return amount

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 ROUTERS = {"envoy": "wend.route.envoy:Envoy"}
 
@@ -12,20 +13,24 @@ ROUTERS = {"envoy": "wend.route.envoy:Envoy"}
 class Backend:
     """The replicas of one release behind a host. `weight` is its share in percent; 0 keeps it warm and out of traffic.
 
-    `endpoints` are (address, port) pairs on this machine."""
+    `endpoints` are (address, port) pairs on this machine. `patch`: fields of the proxy's own kind of backend, laid over
+    ours."""
 
     weight: int
     endpoints: tuple[tuple[str, int], ...]
+    patch: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True)
 class Route:
     """Everything the proxy knows of one app: the host names it answers to, and its releases (key: release number).
-    `sticky`: the same client address goes to the same release while the weights stay."""
+    `sticky`: the same client address goes to the same release while the weights stay. `patch`: fields of the proxy's
+    own kind of route, laid over ours."""
 
     hosts: tuple[str, ...]
     backends: dict[int, Backend]
     sticky: bool = False
+    patch: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True)

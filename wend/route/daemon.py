@@ -110,7 +110,16 @@ def start(folder: Path, workers: int, port: int) -> Process:
     It gets the folder and its own program as open descriptors: the folders above both may be closed to its user."""
     own_user = LINUX and os.geteuid() == 0 and not low_port(port)
     prepare(folder, own_user)
-    flags = ["-c", f"{HERE}/bootstrap.json", "--disable-hot-restart", "-l", "warning", "--concurrency", str(workers)]
+    flags = [
+        "-c",
+        f"{HERE}/bootstrap.json",
+        "--disable-hot-restart",
+        "--reject-unknown-dynamic-fields",
+        "-l",
+        "warning",
+        "--concurrency",
+        str(workers),
+    ]
     program, here = os.open(binary(), os.O_RDONLY), os.open(folder, os.O_RDONLY)
     try:
         with (folder / "log").open("ab") as log:

@@ -17,13 +17,21 @@ import time
 from collections.abc import Generator, Iterable
 from pathlib import Path
 
-from wend.errors import Down
+from wend.errors import Down, Refused
 from wend.route import Route, Traffic, counters, daemon, xds
 from wend.route.admin import Admin
 
 TAKES = 10.0  # seconds a change may take until we say that it was not taken
 STARTS = 20.0
 LINGER = 5.0  # seconds a dropped release stays known: a worker may just have picked it for a request
+
+
+class NotTaken(Down):
+    """Envoy said no, and serves what it served before. `reason`: its words, with all of the file in them."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"Envoy refused the change: {reason}", "the routes before it keep serving")
+        self.reason = reason
 
 
 class Envoy:
@@ -119,6 +127,15 @@ class Envoy:
     # ------------------------------------------------------------------------------------------ the routes
 
     def set(self, app: str, route: Route) -> None:
+        try:
+            self.change_route(app, route)
+        except NotTaken as error:
+            if not (route.patch or any(backend.patch for backend in route.backends.values())):
+                raise
+            hint = "correct [hatch.proxy] in wend.toml; its fields are those of Envoy's RouteAction and Cluster"
+            raise Refused(f"the proxy refuses the patch of {app}: {xds.plainly(error.reason)}", hint) from error
+
+    def change_route(self, app: str, route: Route) -> None:
         with self.changing():
             hosts, known = self.read()
             route = xds.checked(app, route, hosts)
@@ -189,7 +206,7 @@ class Envoy:
         with Admin(self.folder) as admin:
             while admin.version(name) != str(version):
                 if reason := self.complaint(mark):
-                    raise Down(f"Envoy refused the change: {reason}", "the routes before it keep serving")
+                    raise NotTaken(reason)
                 if time.monotonic() > deadline:
                     raise Down(f"Envoy did not take the change in {TAKES:.0f} s", f"read {self.folder / 'log'}")
                 time.sleep(0.0005)

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from wend.errors import Conflict, Invalid
+from wend.patches import over
 from wend.route import Backend, Route, counters
 
 Json = dict[str, Any]
@@ -148,7 +149,7 @@ def cluster(app: str, release: int, backend: Backend) -> Json:
     name = cluster_name(app, release)
     most = {"max_connections": 4096, "max_pending_requests": 4096, "max_requests": 4096, "max_retries": 1024}
     endpoints = [{"endpoint": {"address": address(host, port)}} for host, port in backend.endpoints]
-    return typed(
+    ours = typed(
         "config.cluster.v3.Cluster",
         name=name,
         type="STATIC",
@@ -159,6 +160,8 @@ def cluster(app: str, release: int, backend: Backend) -> Json:
         common_lb_config={"healthy_panic_threshold": {"value": 0}},
         typed_extension_protocol_options={"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": upstream_options()},
     )
+    patch = dict(backend.patch)
+    return over(ours, patch) | ({"metadata": noted(patch=patch)} if patch else {})
 
 
 def upstream_options() -> Json:
@@ -175,11 +178,14 @@ def virtual_host(app: str, route: Route) -> Json:
     return {
         "name": app,
         "domains": domains(app, route),
-        "routes": routes(app, {r: b.weight for r, b in sorted(route.backends.items()) if b.weight}, route.sticky),
-        "metadata": {
-            "filter_metadata": {"wend": {"hosts": list(route.hosts), "weights": weights, "sticky": route.sticky}}
-        },
+        "routes": routes(app, route),
+        "metadata": noted(hosts=list(route.hosts), weights=weights, sticky=route.sticky, patch=dict(route.patch)),
     }
+
+
+def noted(**said: Any) -> Json:
+    """What rides along for us, and means nothing to Envoy."""
+    return {"filter_metadata": {"wend": said}}
 
 
 def domains(app: str, route: Route) -> list[str]:
@@ -187,18 +193,20 @@ def domains(app: str, route: Route) -> list[str]:
     return list(dict.fromkeys((f"{app}.localhost", *route.hosts)))
 
 
-def routes(app: str, weights: Mapping[int, int], sticky: bool) -> list[Json]:
+def routes(app: str, route: Route) -> list[Json]:
+    weights = {release: backend.weight for release, backend in sorted(route.backends.items()) if backend.weight}
     if not weights:
         text = f"{app} has no release in traffic at the moment. Its owner sees why with: wend ps {app}\n"
         return [{"match": {"prefix": "/"}, "direct_response": answer(503, text), **marked("no-release")}]
-    target = forward(app, weights, sticky)
-    repeat = {"retry_on": f"{UNSENT},reset", "num_retries": 2}
+    target = forward(app, weights, route.sticky)
+
+    def action(retry_on: str) -> Json:
+        return over({**target, "retry_policy": {"retry_on": retry_on, "num_retries": 2}}, route.patch)
+
     repeatable = [
-        {"match": {"prefix": "/", "headers": [method(name)]}, "route": {**target, "retry_policy": repeat}}
-        for name in REPEATABLE
+        {"match": {"prefix": "/", "headers": [method(name)]}, "route": action(f"{UNSENT},reset")} for name in REPEATABLE
     ]
-    others = {"match": {"prefix": "/"}, "route": {**target, "retry_policy": {"retry_on": UNSENT, "num_retries": 2}}}
-    return [*repeatable, others]
+    return [*repeatable, {"match": {"prefix": "/"}, "route": action(UNSENT)}]
 
 
 def method(name: str) -> Json:
@@ -280,11 +288,17 @@ def read_route(host: Json, known: Mapping[str, Json]) -> Route:
     return Route(
         tuple(said["hosts"]),
         {
-            int(release): Backend(int(weight), endpoints(known.get(cluster_name(app, int(release)))))
+            int(release): backend(int(weight), known.get(cluster_name(app, int(release))))
             for release, weight in said["weights"].items()
         },
-        sticky=bool(said.get("sticky")),  # one written before there was stickiness lacks it
+        sticky=bool(said.get("sticky")),  # one written before there was stickiness, or a patch, lacks it
+        patch=said.get("patch", {}),
     )
+
+
+def backend(weight: int, resource: Json | None) -> Backend:
+    said = (resource or {}).get("metadata", {}).get("filter_metadata", {}).get("wend", {})
+    return Backend(weight, endpoints(resource), said.get("patch", {}))
 
 
 def endpoints(resource: Json | None) -> tuple[tuple[str, int], ...]:
@@ -320,6 +334,14 @@ def checked(app: str, route: Route, others: Mapping[str, Json]) -> Route:
         if name != app and (taken := wanted.intersection(other["domains"])):
             raise Conflict(f"host {min(taken)} already belongs to {name}", f"take it from {name} first, or use another")
     return plain
+
+
+def plainly(refusal: str) -> str:
+    """Envoy's reason for refusing a file, without the file itself (which has every app in it) and the way there."""
+    said = re.sub(r"\s+", " ", refusal).partition('): {"')[0].removesuffix(") has unknown fields")
+    said = re.sub(r".* @ resources\[\d+\]\.<any>\.(virtual_hosts\[\d+\]\.routes\[\d+\]\.)?", "", said)
+    said = re.sub(r" message [\w.]+, near [\d:]+ \(offset \d+\):", "", said)
+    return " | caused by ".join(said.split(" | caused by ")[-2:]).strip(" :")[:300]
 
 
 def host_name(given: str) -> str:

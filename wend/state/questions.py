@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,6 +114,13 @@ def releases(db: Connection, name: str, limit: int = 50) -> list[Release]:
     """The newest releases first."""
     query = sa.select(RELEASES).where(RELEASES.c.app == name).order_by(RELEASES.c.number.desc()).limit(limit)
     return [as_release(row) for row in db.execute(query).mappings()]
+
+
+def declared_by(db: Connection, name: str, numbers: Collection[int]) -> dict[int, Declared]:
+    """What these releases of an app declare beside their processes."""
+    mine = (RELEASES.c.app == name) & RELEASES.c.number.in_(numbers)
+    rows = db.execute(sa.select(RELEASES.c.number, RELEASES.c.declared_json).where(mine))
+    return {row.number: declared(json.loads(row.declared_json)) for row in rows}
 
 
 def as_release(row: Mapping[Any, Any]) -> Release:
