@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from datetime import date
 
+from wend.build import images
 from wend.build.golden import GoldenPath
 from wend.build.rules import Tree
 from wend.spec import Hatch, Spec
@@ -16,13 +17,12 @@ from wend.spec import Hatch, Spec
 MEMORY = 2 * 2**30  # bytes for one process beyond which the path's own limits do not fit
 BOOT = 300.0  # seconds
 PROCESSES = 2048
-IMAGES = ("Dockerfile", "Containerfile")
 SOON = 14  # days before its end that a hatch is spoken of
 
 
 def seen(tree: Tree, wanted: Spec, path: GoldenPath) -> Iterator[str]:
     """The kinds: an image of its own, a start command where the path has one, limits beyond the path's."""
-    if any(name in tree.files for name in IMAGES):
+    if any(name in tree.files for name in images.FILES):
         yield "dockerfile"
     starts = {rule["name"] for rule in path.processes}
     if any(one.command and name in starts for name, one in wanted.processes.items()):

@@ -14,6 +14,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
+from wend.build import images
 from wend.build.rules import CONDITIONS, Table, Tree, holds
 from wend.errors import Bug, Invalid
 
@@ -158,7 +159,8 @@ def detect(files: Iterable[str], read: Callable[[str], str | None], own: Path | 
         for rule in path.detects:
             if holds(tree, rule.get("when", {})) is not None:
                 return path, rule["says"]
-    raise Invalid(f"no golden path fits: {looked_for(tree, own)}", "add a Procfile with the line `web: COMMAND`")
+    hint = images.hint(tree) or "add a Procfile with the line `web: COMMAND`"
+    raise Invalid(f"no golden path fits: {looked_for(tree, own)}", hint)
 
 
 def looked_for(tree: Tree, own: Path | None = None) -> str:
