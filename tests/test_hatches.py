@@ -260,21 +260,6 @@ def test_a_push_asks_once_and_new_configuration_forgets_no_hatch(house: House, t
 # ---------------------------------------------------------------------------------------------- the path can do it now
 
 
-@pytest.mark.parametrize(
-    ("before", "after"),
-    [
-        ('a = 1\n[hatch.build]\ncommand = "x"\n\n[env]\nA = "1"\n', 'a = 1\n[env]\nA = "1"\n'),
-        ('[hatch.build]\ncommand = "x"\n', "\n"), ("[hatch.other]\n# kept\n", "[hatch.other]\n# kept\n"),
-        ("[hatch.builder]\na = 1\n", "[hatch.builder]\na = 1\n"), ("[hatch.\"build\"]\na = 1\n[x]\n", "[x]\n"),
-    ],
-)  # fmt: skip
-def test_the_table_goes_and_the_rest_stays(tmp_path: Path, before: str, after: str) -> None:
-    (tmp_path / "wend.toml").write_text(before)
-    hatches.without(tmp_path, "build")
-    assert (tmp_path / "wend.toml").read_text() == after
-    assert hatches.without(tmp_path / "nowhere", "build") == {"removed": 0}
-
-
 def test_when_the_path_can_do_it_the_removal_is_proposed_to_everybody_and_proven(house: House, tmp_path: Path) -> None:
     house.up()
     for name in ("rails", "till"):

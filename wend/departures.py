@@ -12,7 +12,7 @@ from datetime import date
 from wend.build import images
 from wend.build.golden import GoldenPath
 from wend.build.rules import Tree
-from wend.spec import Hatch, Spec
+from wend.spec import Hatch, Process, Spec
 
 MEMORY = 2 * 2**30  # bytes for one process beyond which the path's own limits do not fit
 BOOT = 300.0  # seconds
@@ -27,11 +27,18 @@ def seen(tree: Tree, wanted: Spec, path: GoldenPath) -> Iterator[str]:
     starts = {rule["name"] for rule in path.processes}
     if any(one.command and name in starts for name, one in wanted.processes.items()):
         yield "command"
-    if any(
-        (one.memory or 0) > MEMORY or one.boot > BOOT or (one.processes or 0) > PROCESSES
-        for one in wanted.processes.values()
-    ):
+    if any(beyond(one) for one in wanted.processes.values()):
         yield "limits"
+
+
+def beyond(one: Process) -> list[str]:
+    """The keys of a process that are beyond the path's limits."""
+    over = {
+        "memory": (one.memory or 0) > MEMORY,
+        "boot": one.boot > BOOT,
+        "processes": (one.processes or 0) > PROCESSES,
+    }
+    return [key for key, so in over.items() if so]
 
 
 def with_seen(wanted: Spec, kinds: Iterator[str]) -> Spec:

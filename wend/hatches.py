@@ -9,15 +9,14 @@ told off: a hatch is the platform's shortcoming until somebody shows otherwise.
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import Any
 
-from wend import feedback, pains, proposals
+from wend import feedback, pains, proposals, removal
+from wend.build import golden
 from wend.context import Context
 from wend.errors import Conflict, Invalid, NotFound, WendError
 from wend.events import Fact
@@ -152,12 +151,10 @@ def replaced(ctx: Context, kind: str, by: str, say: Callable[[str], None]) -> li
     why = sentence(by, "by")
     with ctx.ledger.query() as db:
         apps = [row["app"] for row in table.live(db) if row["kind"] == kind and row["kind"] != "elsewhere"]
-    change = Change(f"hatch:{kind}", f"wend/without-hatch-{kind}", lambda folder: without(folder, kind),
-                    lambda report: f"Do without the hatch {kind}\n\n{why}\n")  # fmt: skip
     found: list[Item] = []
     for app in apps:
         try:
-            said = proposals.propose(ctx, app, change, say)
+            said = proposals.propose(ctx, app, removing(kind, why, path_starts(ctx, app)), say)
             found.append({"app": app, "state": said["state"], "branch": said["branch"], "preview": said["preview"]})
         except WendError as error:
             say(f"{app}: {error.message}")
@@ -167,20 +164,21 @@ def replaced(ctx: Context, kind: str, by: str, say: Callable[[str], None]) -> li
     return found
 
 
-def without(folder: Path, kind: str) -> Item:
-    """Take the table out of wend.toml; the rest stays as people wrote it."""
-    file = folder / "wend.toml"
-    if not file.is_file() or file.is_symlink():
-        return {"removed": 0}
-    kept: list[str] = []
-    removed, inside = 0, False
-    for line in file.read_text(encoding="utf-8").splitlines(keepends=True):
-        if line.lstrip().startswith("["):
-            inside = bool(re.match(rf"\s*\[hatch\.(?:{re.escape(kind)}|[\"']{re.escape(kind)}[\"'])[\].]", line))
-        removed += inside
-        kept += [] if inside else [line]
-    file.write_text("".join(kept).rstrip("\n") + "\n", encoding="utf-8")
-    return {"removed": removed}
+def removing(kind: str, why: str, starts: set[str]) -> Change:
+    return Change(
+        f"hatch:{kind}",
+        f"wend/without-hatch-{kind}",
+        lambda folder: removal.without(folder, kind, starts),
+        lambda report: f"Do without the hatch {kind}\n\n{why}\n",
+    )
+
+
+def path_starts(ctx: Context, app: str) -> set[str]:
+    """The process types that the path of the app's live release has a command for."""
+    with ctx.ledger.query() as db:
+        live = questions.app(db, app).live
+        path = "" if live is None else questions.release(db, app, live).path
+    return {rule["name"] for rule in golden.get(path, ctx.config.home / "paths").processes} if path else set()
 
 
 def tend(ctx: Context) -> int:
