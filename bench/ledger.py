@@ -116,7 +116,7 @@ def measured(name: str, ledger: Store, events: int, plain: float, synced: float)
         print(line("    an append", took), f" p99 {quantile(took, 0.99):.1f}")
     good = verdict(f"{name}: 5,000 events/s in batches", batch >= 5000)
     good &= verdict(f"{name}: 500 appends/s one by one", rates[16] >= 500)
-    good &= verdict(f"{name}: the chain of {ledger.head()[0]:,} verifies", ledger.verify() == ledger.head()[0])
+    good &= verdict(f"{name}: the chain of {ledger.head()[0]:,} verifies", ledger.verify() == ledger.head())
     ledger.close()
     return good
 

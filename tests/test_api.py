@@ -19,7 +19,9 @@ from tests.house import until
 from tests.web_world import World, live_app, world
 from wend import auth
 from wend.auth import VERBS
+from wend.events import Fact
 from wend.ledger.chain import Checkpoint, genuine
+from wend.ledger.store import Store
 from wend.web.door import KNOWN, OPEN
 
 
@@ -271,6 +273,23 @@ def test_every_answer_carries_a_checkpoint_that_verifies(there: World) -> None:
     assert there.ask("GET", f"/api/ledger/verify?witness={witness}").json["events"] == checkpoint.seq
     forged = f"{checkpoint.seq}.{'0' * 64}"
     assert there.ask("GET", f"/api/ledger/verify?witness={forged}").status == 403
+
+
+def test_what_is_written_while_the_chain_is_verified_makes_no_false_witness(
+    there: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Count and head are of one moment, or the answer would be held against the ledger as a rewrite."""
+    whole = Store.verify
+
+    def meanwhile(ledger: Store, witness: tuple[int, str] | None = None) -> tuple[int, str]:
+        found = whole(ledger, witness)
+        ledger.append([Fact("app_created", "app/late", {"branch": "main"}, actor="ada", app="late")])
+        return found
+
+    monkeypatch.setattr(Store, "verify", meanwhile)
+    said = there.ask("GET", "/api/ledger/verify").json
+    monkeypatch.undo()
+    assert there.ask("GET", f"/api/ledger/verify?witness={said['events']}.{said['head']}").status == 200
 
 
 def test_shapes(there: World) -> None:

@@ -241,7 +241,7 @@ def test_withdrawn_consent_erases_what_was_said_and_the_counts_restate(ctx: Cont
         mine = db.execute(EVIDENCE.select().where(EVIDENCE.c.id == f"interview/{id}/1")).mappings().one()
     assert mine["text"] is None and mine["pain"] is None
     assert (before, week.checklist(ctx)["steps"][1]["says"]) == ("4 things that hurt", "2 things that hurt")
-    assert ctx.ledger.verify() > 0
+    assert ctx.ledger.verify()[0] > 0
     with ctx.ledger.query() as db:
         kept = b"".join(bytes(row.body) for row in db.execute(TEXTS.select()))
     assert kept.count(b"coffee") == kept.count(b"Waiting") == kept.count(b"batch") == 1, "the other's stays"
@@ -343,7 +343,7 @@ def test_a_week_in_either_database(ctx: Context, ledger: Store) -> None:
     assert far.overview(here)["segments"][0]["n"] == 1 and len(interviews.past(here, 10)) == 2
     assert week.checklist(here)["steps"][1]["done"]
     snapshots.withdraw(here, id)
-    assert far.overview(here)["segments"] == [] and ledger.verify() == ledger.head()[0]
+    assert far.overview(here)["segments"] == [] and ledger.verify() == ledger.head()
     before = interviews.schedule(here)
     ledger.rebuild()
     assert interviews.schedule(here) == before

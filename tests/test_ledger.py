@@ -40,7 +40,7 @@ def test_append_then_read_and_the_table_is_filled(ledger: Store) -> None:
     assert [event.seq for event in events] == [1, 2]
     assert ledger.read() == events
     assert names(ledger) == ["one", "two"]
-    assert ledger.verify() == 2
+    assert ledger.verify()[0] == 2
 
 
 def test_repeating_an_id_changes_nothing(ledger: Store) -> None:
@@ -69,7 +69,7 @@ def test_odd_characters_in_data_become_one_that_can_be_kept(database: Database) 
     ledger.append([Fact("push_refused", "s", data)])
     kept = {"reason": "a\ufffdb \ufffd \\u0000", "tail": ["\ufffd"], "k\ufffd": {"x": ["\ufffd", 1]}}
     assert ledger.read()[0].data == kept
-    assert ledger.verify() == 1
+    assert ledger.verify()[0] == 1
     ledger.close()
 
 
@@ -134,7 +134,7 @@ def test_a_cut_off_tail_shows_against_a_checkpoint(ledger: Store, database: Data
     checkpoint = signer.sign(ledger.head())
     database.untie()
     database.execute("DELETE FROM ledger WHERE seq = 3")
-    assert ledger.verify() == 2, "the chain alone cannot know"
+    assert ledger.verify()[0] == 2, "the chain alone cannot know"
     with pytest.raises(Refused, match="cut off"):
         ledger.verify((checkpoint.seq, checkpoint.hash))
 
@@ -200,7 +200,7 @@ def test_texts_can_be_erased_and_the_chain_still_verifies(ledger: Store) -> None
     assert ledger.text(hash) == body
     ledger.erase([hash], "ada")
     assert ledger.text(hash) is None
-    assert ledger.verify() == 2
+    assert ledger.verify()[0] == 2
 
 
 def test_twenty_writers_at_once_make_one_chain(ledger: Store) -> None:
@@ -213,7 +213,7 @@ def test_twenty_writers_at_once_make_one_chain(ledger: Store) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert ledger.verify() == 200
+    assert ledger.verify()[0] == 200
     assert len(names(ledger)) == 200
 
 
@@ -242,7 +242,7 @@ def test_kill_nine_while_writing_loses_nothing_that_was_acknowledged(database: D
     acknowledged = int(rest_of_it[-1]) + 1 if rest_of_it else 26
     writer.wait()
     reopened = database.open()
-    assert reopened.verify() in (acknowledged, acknowledged + 1)
+    assert reopened.verify()[0] in (acknowledged, acknowledged + 1)
     assert len(names(reopened)) == reopened.head()[0]
     reopened.close()
 

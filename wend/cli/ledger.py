@@ -102,7 +102,7 @@ def recomputed(api: Client, point: str | None, now: str) -> dict[str, Any]:
     from wend.ledger import chain
 
     known = set(map(seq_and_hash, filter(None, (point, now))))
-    count = chain.verify(watched(fetched(api), known))
+    count, _ = chain.verify(watched(fetched(api), known))
     last = max(seq for seq, _ in known)
     if count < last:
         raise Refused(f"the ledger was cut off: it ends at {count}, a checkpoint names event {last}")

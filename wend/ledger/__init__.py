@@ -62,9 +62,9 @@ class Ledger(Protocol):
         """A write transaction, for tables that follow from other tables; facts go through `append`. Raises Down."""
         ...
 
-    def verify(self, witness: tuple[int, str] | None = None) -> int:
-        """Recompute the chain; the number of events. Raises Refused naming the first event that is not as written,
-        or that `witness` (seq, hash seen earlier) is missing or different."""
+    def verify(self, witness: tuple[int, str] | None = None) -> tuple[int, str]:
+        """Recompute the chain; its head as `head` says it, of what was read. Raises Refused naming the first event that
+        is not as written, or that `witness` (seq, hash seen earlier) is missing or different."""
         ...
 
     def rebuild(self) -> int:

@@ -43,8 +43,9 @@ def columns(event: Event) -> tuple[str, int, str, str, str, str | None, str | No
     return (event.id, event.at, event.kind, event.stream, event.actor, event.team, event.app, event.data)
 
 
-def verify(events: Iterable[Event], witness: tuple[int, str] | None = None) -> int:
-    """Recompute the chain over all events from the first. The number of events; Refused at the first bad one."""
+def verify(events: Iterable[Event], witness: tuple[int, str] | None = None) -> tuple[int, str]:
+    """Recompute the chain over all events from the first. The last one's number, which is how many there are, and its
+    hash; Refused at the first bad one."""
     previous, seq = GENESIS, 0
     for event in events:
         if event.seq != seq + 1:
@@ -57,7 +58,7 @@ def verify(events: Iterable[Event], witness: tuple[int, str] | None = None) -> i
             raise Refused(f"the ledger was rewritten: event {seq} is not the one a checkpoint witnessed")
     if witness and witness[0] > seq:
         raise Refused(f"the ledger was cut off: it ends at {seq}, a checkpoint witnessed {witness[0]}")
-    return seq
+    return seq, previous
 
 
 @dataclass(frozen=True)

@@ -351,7 +351,7 @@ class Store:
         with self.query() as connection:
             return newest(connection)
 
-    def verify(self, witness: tuple[int, str] | None = None) -> int:
+    def verify(self, witness: tuple[int, str] | None = None) -> tuple[int, str]:
         with self.query() as connection:
             return verify((event for batch in batches(connection) for event in batch), witness)
 

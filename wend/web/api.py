@@ -99,8 +99,8 @@ def verify(visit: Visit) -> Item:
     query = visit.query
     witness = reading.witness(query.text("witness"))
     query.done()
-    count = visit.ctx.ledger.verify(witness)
-    return {"events": count, "head": visit.ctx.ledger.head()[1]}
+    count, head = visit.ctx.ledger.verify(witness)
+    return {"events": count, "head": head}
 
 
 def rebuild(visit: Visit) -> Item:

@@ -45,8 +45,16 @@ def homes(value: str) -> str | None:
 def processes(value: str) -> str | None:
     session = os.getsid(0)
     seen = [int(name) for name in os.listdir("/proc") if name.isdigit() and name != "1"]
-    others = [pid for pid in seen if os.getsid(pid) != session]
+    others = [pid for pid in seen if session_of(pid) != session]
     return f"sees {len(others)} other processes" if others else None
+
+
+def session_of(pid: int) -> int | None:
+    """None for one that has ended since it was seen."""
+    try:
+        return os.getsid(pid)
+    except ProcessLookupError:
+        return None
 
 
 def write_system(value: str) -> str | None:

@@ -168,9 +168,9 @@ class Shim:
         listen(self.serving)
 
     def sleep(self) -> None:
+        listen(self.serving)  # again, for a command that shuts its socket as it goes; before anybody is told
         self.state.pid, self.state.keeper = None, []
         self.state.save()
-        listen(self.serving)  # again, for a command that shuts its socket as it goes
         self.loop.watch(self.serving, READ, self.wake)
 
     def wake(self, events: int) -> None:
