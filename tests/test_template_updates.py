@@ -112,7 +112,8 @@ def edited(app: Path, dice: random.Random, number: int) -> list[tuple[str, str]]
 def test_over_twenty_apps_every_edit_survives_and_every_diverged_file_is_told(
     versions: Path, tmp_path: Path, settings: None
 ) -> None:
-    pristine = paths.new("python-web", "app-0", tmp_path / "pristine")
+    pristine, fresh = paths.new("python-web", "app-0", tmp_path / "pristine"), tmp_path / "fresh"
+    fresh_of(versions, fresh)
     seen = dict.fromkeys(("diverged", "conflicts", "gone", "updated", "same"), 0)
     for number in range(20):
         dice = random.Random(number)
@@ -132,8 +133,6 @@ def test_over_twenty_apps_every_edit_survives_and_every_diverged_file_is_told(
         assert not list(app.rglob("*.rej"))
         assert made_from((app / ANSWERS).read_text()) == ("python-web", 2)
         told = {*report.diverged, *report.gone, *report.same}
-        fresh = tmp_path / f"fresh{number}"
-        fresh_of(versions, fresh)
         for file in (one for one in fresh.rglob("*") if one.is_file() and one.name != ANSWERS):
             name = file.relative_to(fresh).as_posix()
             mine = app / name
