@@ -142,7 +142,8 @@ def committed(root: Path, report: dict[str, Any]) -> None:
         return
     changed = len([entry for entry in repo.git("status", "--porcelain", "-z", where=root).split("\0") if entry])
     if changed:
-        report["notes"].append(f"{changed} changes are not committed, and a push sends commits only")
+        what = "1 change is" if changed == 1 else f"{changed} changes are"
+        report["notes"].append(f"{what} not committed, and a push sends commits only")
     budget = tree.Budget()
     lines = raw(root, "ls-tree", "-r", "-t", "-l", "-z", "--full-tree", "HEAD").split(b"\0")
     entries = [tree.entry(line) for line in lines if line]
