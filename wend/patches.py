@@ -31,6 +31,7 @@ ROUTE = (
 )
 CLUSTER = ("circuit_breakers", "connect_timeout", "lb_policy", "outlier_detection", "upstream_connection_options")
 CODE = ("@type", "typed_config", "typed_extension_config")  # how Envoy's messages name code and other messages
+REFUSED = "wend.toml: hatch.%cannot be%"  # an SQL pattern: what a deploy says whose patch reached beyond its app
 LONGEST = 4096  # characters of a table as JSON
 LOG = (64 * 2**10, 2**30)
 CWD = re.compile(r"/app(/[\w.@+-]+)*", re.ASCII)
@@ -99,7 +100,7 @@ def check_plain(where: str, value: Any) -> None:
     if isinstance(value, Mapping):
         for key, one in cast("Mapping[str, Any]", value).items():
             if key in CODE:
-                raise Invalid(f"wend.toml: {where} names {key}: extensions cannot be loaded", f"take {key} out")
+                raise Invalid(f"wend.toml: {where} names {key}, and extensions cannot be loaded", f"take {key} out")
             check_plain(f"{where}.{key[:60]}", one)
 
 

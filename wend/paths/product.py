@@ -19,6 +19,7 @@ from wend.build.golden import GoldenPath
 from wend.context import Context
 from wend.ingest.people import pseudonyms
 from wend.outgoing import Outgoing, stage
+from wend.patches import REFUSED
 from wend.paths import all, get, reconsider
 from wend.state import deprecations, hatches, questions
 from wend.state import paths as table
@@ -64,7 +65,8 @@ def lifecycle(path: GoldenPath, going: Iterable[Outgoing], now: int) -> Item:
 
 def cage(refused: int, denied: int, left: int, pushes: int) -> Item:
     """The cage index: walls that somebody met, per 100 pushes, with the exact interval of a Poisson count. A wall is a
-    push that the path refused by a rule of its own, a waiver that was denied, or an app that left."""
+    push that the path refused by a rule of its own, or whose hatch was refused, a waiver that was denied, or an app
+    that left."""
     walls = refused + denied + left
     index = shown(rates.rate(walls, pushes / 100) if pushes else None) | {"n": pushes}
     return {"refused": refused, "denied": denied, "left": left, "pushes": pushes, "index": index}
@@ -87,8 +89,9 @@ def walls(db: Connection, path: GoldenPath, names: Sequence[str], now: int) -> I
     mine = DEPLOYS.c.app.in_(names) & (DEPLOYS.c.started_at > since) & (DEPLOYS.c.cause == "push")
     pushes = db.execute(sa.select(sa.func.count()).select_from(DEPLOYS).where(mine)).scalar() or 0
     said = [rule["message"] for rule in path.refusals]
-    no = DEPLOYS.c.message.in_(said) & (DEPLOYS.c.started_at > since)
-    refused = db.execute(sa.select(sa.func.count()).select_from(DEPLOYS).where(no)).scalar() or 0 if said else 0
+    no = DEPLOYS.c.message.in_(said) | (DEPLOYS.c.app.in_(names) & DEPLOYS.c.message.like(REFUSED))
+    recent = DEPLOYS.c.started_at > since
+    refused = db.execute(sa.select(sa.func.count()).select_from(DEPLOYS).where(no & recent)).scalar() or 0
     here = WAIVERS.c.app.in_(names) & (WAIVERS.c.state == "denied") & (WAIVERS.c.asked_at > since)
     denied = db.execute(sa.select(sa.func.count()).select_from(WAIVERS).where(here)).scalar() or 0
     gone = table.left(db, path.name, since)
