@@ -166,6 +166,11 @@ def small(word: str, **more: str) -> dict[str, str]:
     return {"requirements.txt": "", "Procfile": "web: exec python app.py\n", "app.py": SERVER.format(word=word), **more}
 
 
+def at_once(word: str) -> dict[str, str]:
+    """The same, live at once however many requests come: where much is asked, a push may well go out in steps."""
+    return small(word, **{"wend.toml": '[canary]\nsteps = "off"\n'})
+
+
 class Repo:
     """A developer's checkout."""
 

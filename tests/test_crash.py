@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.house import SERVER, House, until
+from tests.house import SERVER, House, at_once, until
 from wend.journal import FORWARD, STEPS
 
 CRASH = str(Path(__file__).with_name("crash_serve.py"))
@@ -58,7 +58,7 @@ def expected_after(point: str) -> str:
 @pytest.mark.parametrize("point", POINTS)
 def test_kill_nine_at_every_step(house: House, tmp_path: Path, point: str) -> None:
     house.up()
-    repo = house.repo("phoenix", tmp_path / "phoenix")
+    repo = house.repo("phoenix", tmp_path / "phoenix", at_once("one"))
     assert repo.push()[0]
     house.stop(signal.SIGTERM)
     house.up(CRASH, point)
@@ -132,7 +132,7 @@ def answers(house: House, app: str) -> bool:
 
 def test_kill_nine_of_a_shim_keeps_serving(house: House, tmp_path: Path) -> None:
     house.up()
-    repo = house.repo("tough", tmp_path / "tough")
+    repo = house.repo("tough", tmp_path / "tough", at_once("one"))
     assert repo.push()[0]
     watcher = Watcher(house, "tough", {"one"})
     before = house.api("GET", "/api/apps/tough/ps")[1]

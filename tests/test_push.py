@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.house import SERVER, House, small, until
+from tests.house import SERVER, House, at_once, small, until
 
 
 def test_push_is_live_and_says_where(platform: House, tmp_path: Path) -> None:
@@ -22,7 +22,7 @@ def test_push_is_live_and_says_where(platform: House, tmp_path: Path) -> None:
 
 
 def test_second_push_drops_no_request(platform: House, tmp_path: Path) -> None:
-    repo = platform.repo("steady", tmp_path / "steady")
+    repo = platform.repo("steady", tmp_path / "steady", at_once("one"))
     assert repo.push()[0]
     stop, seen, failed = threading.Event(), set[str](), list[object]()
 

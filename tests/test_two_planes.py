@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.databases import PostgresServer, Served, postgres, served
-from tests.house import SERVER, House, Repo, until
+from tests.house import SERVER, House, Repo, at_once, until
 from tests.kept import needs
 from tests.test_crash import CRASH, Watcher, expected_after, settle
 from wend.home import places
@@ -97,7 +97,7 @@ def test_either_takes_a_push_and_both_see_it(pair: tuple[Plane, Plane], tmp_path
 
 def test_a_home_moves_into_a_database_while_its_app_serves(served: Served, tmp_path: Path) -> None:
     house = House(tmp_path / "home").up()
-    repo = house.repo("mover", tmp_path / "mover")
+    repo = house.repo("mover", tmp_path / "mover", at_once("one"))
     assert repo.push()[0]
     head = house.api("GET", "/api/ledger/verify")[1]
     house.stop(signal.SIGTERM)
@@ -123,7 +123,7 @@ def test_a_leader_killed_at_a_deploy_is_taken_over(
     pair: tuple[Plane, Plane], served: Served, tmp_path: Path, point: str
 ) -> None:
     first, second = pair
-    repo = first.repo("phoenix", tmp_path / "phoenix")
+    repo = first.repo("phoenix", tmp_path / "phoenix", at_once("one"))
     assert repo.push()[0]
     first.stop(signal.SIGTERM)
     first.up(CRASH, point)
@@ -134,7 +134,7 @@ def test_a_leader_killed_at_a_deploy_is_taken_over(
 @pytest.mark.parametrize("point", ["after:gated"])
 def test_a_plane_that_does_not_lead_is_cleared_up_after(pair: tuple[Plane, Plane], tmp_path: Path, point: str) -> None:
     first, second = pair
-    repo = first.repo("phoenix", tmp_path / "phoenix")
+    repo = first.repo("phoenix", tmp_path / "phoenix", at_once("one"))
     assert repo.push()[0]
     second.up(CRASH, point)
     killed_at(point, second, first, at(second, repo))
