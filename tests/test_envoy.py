@@ -220,10 +220,13 @@ def test_stats_tell_errors_apart(envoy: Envoy) -> None:
 def test_two_hundred_apps_stay_fast(envoy: Envoy) -> None:
     took: list[float] = []
     for number in range(200):
-        before = time.perf_counter()
-        envoy.set(f"app{number}", Route((), {1: Backend(100, PLACE)}))
-        took.append(time.perf_counter() - before)
-    assert statistics.quantiles(took[100:], n=10)[0] < 0.1, "the quickest tenth, apart from what else the machine does"
+        both: list[float] = []
+        for release in (2, 1):  # the quicker of two: the other may have met with something else the machine does
+            before = time.perf_counter()
+            envoy.set(f"app{number}", Route((), {release: Backend(100, PLACE)}))
+            both.append(time.perf_counter() - before)
+        took.append(min(both))
+    assert statistics.median(took) < 0.05
     assert envoy.get("app123") == Route((), {1: Backend(100, PLACE)})
 
 

@@ -332,22 +332,25 @@ def test_what_is_not_decided_in_time_is_not_shown(there: World) -> None:
 def test_a_push_gains_less_than_two_milliseconds(there: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both for who is drawn and for who is not: the draw, the thread, and the line.
 
-    The quickest tenth is looked at: what the work takes, apart from what else the machine does.
+    The time on the processor is the push's own; the quickest tenth on the clock shows that it waits for nothing either.
     """
     drawn, undrawn = list[float](), list[float]()
+    busy: dict[float, list[float]] = {1.0: [], 0.0: []}
     for rate, took in ((1.0, drawn), (0.0, undrawn)):
         monkeypatch.setattr(asking, "rates", lambda ctx, rate=rate: {one.id: rate for one in questions()})
         for number in range(50):
             person = act(there, Actor(f"dev{number}", "human", ("app.*",)))
-            begun = time.perf_counter()
+            begun, worked = time.perf_counter(), time.thread_time()
             question = asking.pushed(person, "hello", f"c{rate}{number}")
-            between = time.perf_counter()
+            between, busy_before = time.perf_counter(), time.thread_time() - worked
             if question:
                 until(lambda question=question: bool(question.found), what="the decision")
-            again = time.perf_counter()
+            again, worked = time.perf_counter(), time.thread_time()
             if question:
                 question.show(lambda line: None)
+            busy[rate].append(busy_before + time.thread_time() - worked)
             took.append(between - begun + time.perf_counter() - again)
+    assert all(statistics.median(each) < 0.002 for each in busy.values())
     for took in (drawn, undrawn):
         assert statistics.quantiles(took, n=10)[0] < 0.002
 
